@@ -13,6 +13,8 @@ from invopt.sources.formats import YEAR_WEEK, swapped
 from invopt.sources.measures import Measured, measured_periods
 from invopt.sql import literal, quote
 
+# A word with a running number; columns without a name are called column_1 and so on here.
+_NUMBERED = r"(?!column_)[A-Za-z]+_?\d+"
 _WIDE_FORMATS = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
     "%Y%m", "%Y%m%d", "%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y", "%m-%Y",
@@ -43,7 +45,7 @@ def periods_among(names: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
     if len(dated) >= _MIN_DATED:
         return tuple(dated), form
     stems: dict[str, list[str]] = {}
-    for numbered in (n for n in names if re.fullmatch(r"[A-Za-z]+_?\d+", n)):
+    for numbered in (n for n in names if re.fullmatch(_NUMBERED, n)):
         stems.setdefault(re.sub(r"\d+$", "", numbered), []).append(numbered)
     most = max(stems.values(), key=len, default=[])
     if len(most) >= 4 * _MIN_WIDE:

@@ -31,7 +31,7 @@ from invopt.sources.facts import (
     num_combined,
 )
 from invopt.sources.measures import measures_of
-from invopt.sources.placing import UNIQUE
+from invopt.sources.placing import DUE, UNIQUE
 from invopt.sources.quantity_columns import (
     in_base_units,
     net_of,
@@ -320,8 +320,17 @@ def _supplier_of(file: FileFacts) -> str | None:
 
 
 def _is_of_purchases(file: FileFacts) -> bool:
+    """Return whether a file holds what was bought: so it is called, or its orders are supplied.
+
+    Orders of which a supplier and the day of their delivery is known, and no customer, are the
+    company's own.
+    """
     words = {word for column in file.columns for word in plain(column.name).split("_")}
-    return is_called(PURCHASES, file) and not words & _BUYERS
+    if words & _BUYERS:
+        return False
+    due = any(re.search(DUE, plain(c.name)) for c in file.of_kind(DATE))
+    is_supplied = due and bool(words & _SUPPLIERS) and is_called(r"order", file)
+    return is_supplied or is_called(PURCHASES, file)
 
 
 def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> None:

@@ -260,3 +260,37 @@ def test_of_two_lists_that_are_alike_the_one_that_is_no_copy_is_read(tmp_path):
     }
     _, panel, _ = tried(tmp_path, sales__csv=sold(), **lists)
     assert panel.series["unit_cost"].tolist() == [1, 2, 3, 4]
+
+
+def test_stock_that_is_allocated_is_not_the_stock_that_is_there(tmp_path):
+    rows = [f"{d:%Y-%m-%d},P{n % 3},{1 + n % 5}" for n, d in enumerate(DAYS)]
+    held = lines(
+        "Product Code,Lot No,MRP,Qty(Pack),Qty(EA/Ltrs/Kg),Allocated Stock(Pack)",
+        *(f"P{k},L{lot},100,{k},{4 * k},9" for k in range(3) for lot in range(2)),
+    )
+    report, _, _ = tried(
+        tmp_path, sales__csv=lines("Invoice Date,Product Code,Volume", *rows), stock__csv=held
+    )
+    assert report.sums["position.on_hand"] == 2 * 4 * (0 + 1 + 2)
+
+
+def test_orders_of_which_a_supplier_and_a_delivery_is_known_are_no_sales(tmp_path):
+    heads = lines(
+        "order_id,supplier_id,order_date,expected_delivery",
+        *(f"{n},{n % 4},{d:%Y-%m-%d},{d + pd.Timedelta(days=5):%Y-%m-%d}"
+          for n, d in enumerate(DAYS)),
+    )  # fmt: skip
+    items = lines(
+        "order_id,product_id,quantity,cost_per_unit", *(f"{n},{n % 3},{n},100" for n in range(40))
+    )
+    with pytest.raises(InvalidInputError, match="holds what was bought .supplier_id."):
+        tried(tmp_path, orders__csv=heads, order_details__csv=items)
+
+
+def test_columns_without_a_name_are_no_periods(tmp_path):
+    plan = workbook(
+        [("MATERIAL", *([None] * 40)), *(("A", *range(40)), ("B", *range(40, 80)))], "Resumen"
+    )
+    rows = [f"{d:%Y-%m-%d},P{n % 3},{1 + n % 5}" for n, d in enumerate(DAYS)]
+    _, panel, _ = tried(tmp_path, analysis__xlsx=plan, sales__csv=lines("date,sku,units", *rows))
+    assert panel.unique_ids.tolist() == ["P0", "P1", "P2"]
