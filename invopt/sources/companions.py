@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from invopt.sources.dated_files import DatedFiles
 from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, num_distinct
-from invopt.sources.held_stock import stock_of
+from invopt.sources.listed_products import one_row_per_product
 from invopt.sources.period_columns import dated_names
 from invopt.sources.placing import DUE, UNIQUE, Placer
 from invopt.sources.planning_files import planning_table
@@ -26,9 +26,9 @@ _MONTH_NAME = (
     r"|aug(ust)?|aout|ago(sto)?|sept?(ember|embre|tiembre)?|o[ck]t(ober|obre|ubre)?"
     r"|nov(ember|embre|iembre)?|de[cz](ember|embre)?|dic(iembre)?"
 )
-# In names of dates on which a row was written, or its stock was counted.
+# In names of dates on which a row was written, or its stock was written.
 _WRITTEN = (
-    r"updat|modif|changed|as_of|(^|_)last_|refreshed|counted|snapshot|(^|_)stand(_|$)|geandert"
+    r"creat|updat|modif|changed|as_of|(^|_)last_|refreshed|counted|snapshot|(^|_)stand(_|$)|geandert"
     r"|actualiz|atualiz|aggiorn|mis_a_jour|(^|_)maj(_|$)|bijgewerkt|guncel|recorded|inventaire"
 )
 # Words of columns that name people, firms or machines.
@@ -62,13 +62,15 @@ class Companions(Placer):
         files = [file for file in files if not self._is_like_sales(file)]
         files = [file for file in files if not self._is_narrow(file)]
         files = [file for file in files if not self._is_of_others(file)]
+        files = [one_row_per_product(placing, file) for file in files]
         files = [_without_dates(file) if _is_of_lots(file) else file for file in files]
-        counted = {f.name: f.of_kind(DATE)[0] for f in files if self._is_counted_once(f)}
-        files = [_without_dates(file) if file.name in counted else file for file in files]
+        written = {f.name: f.of_kind(DATE)[-1] for f in files if self._is_of_today(f)}
+        files = [_without_dates(file) if file.name in written else file for file in files]
         undated = [
             f for f in files if not f.periods and (not f.of_kind(DATE) or self._is_master(f))
         ]
-        undated.sort(key=is_copy)  # a list of another day is read where there is no other
+        # A list that knows more of what is sold comes first, and one of another day last.
+        undated.sort(key=lambda file: (is_copy(file), -self._num_known(file)))
         describing: list[FileFacts] = []
         for file in undated:
             placing.tell(file, products.map_file(file, describing))
@@ -83,8 +85,13 @@ class Companions(Placer):
                 placing.tell(file, found)
         dated.latest_count()
         position = placing.tables.get("position", {})
-        if position.get("from") in counted:
-            position["ds"] = date_entry(counted[position["from"]])
+        if position.get("from") in written:
+            position["ds"] = date_entry(written[position["from"]])
+
+    def _num_known(self, file: FileFacts) -> int:
+        """Return how many of the products sold a file knows, 0 where it is of something else."""
+        product = self.placing.keys_of(file).product
+        return 0 if product is None else self.placing.known_products(file, product)["alike"]
 
     def _is_of_others(self, file: FileFacts) -> bool:
         """Leave out a list of people, firms or machines, whose dates say since when one is there.
@@ -108,15 +115,15 @@ class Companions(Placer):
             return True
         return False
 
-    def _is_counted_once(self, file: FileFacts) -> bool:
-        """Return whether a file has the stock of today, and when each was counted or written."""
+    def _is_of_today(self, file: FileFacts) -> bool:
+        """Return whether a file has a row for each product, and dates say when it was written."""
         own, dates = self.placing.keys_of(file), file.of_kind(DATE)
         columns = [own.series] if own.series is not None else own.there
-        if len(dates) != 1 or not columns or not re.search(_WRITTEN, plain(dates[0].name)):
+        if not dates or not columns or file.periods:
             return False
-        numbers = [c for c in file.of_kind(NUMBER) if c.name not in columns]
-        is_alone = num_distinct(self.reader, file, columns) >= UNIQUE * file.num_rows
-        return is_alone and stock_of(self.reader, file, numbers) is not None
+        if not all(re.search(_WRITTEN, plain(date.name)) for date in dates):
+            return False
+        return num_distinct(self.reader, file, columns) >= UNIQUE * file.num_rows
 
     def _is_like_sales(self, file: FileFacts) -> bool:
         """Leave out a file with the columns of the sales: its lines are none of another table."""

@@ -56,7 +56,7 @@ from invopt.sources.sums_of_groups import sums_of_groups
 from invopt.sources.taken_off import less, taken_off
 from invopt.sources.twins import totals_among
 from invopt.sources.unit_files import convert_units
-from invopt.sources.vocabulary import by_word
+from invopt.sources.vocabulary import DOCUMENTS, by_word, plain
 from invopt.sources.wide_parts import unite_wide
 from invopt.sources.words import (
     SpokenNames,
@@ -71,6 +71,7 @@ from invopt.sources.words import (
 from invopt.sql import literal, quote
 from invopt.timeline import Timeline, floor_dates, frequency_unit, usual_frequency
 
+_TOLD = 3  # files left out that an error names
 _YEARS, _YEAR_DAYS = 2, 360  # steps, and days from one to the next, of sales by year
 _WEEK_DAYS = 6  # from the first day of a week to its last
 
@@ -117,7 +118,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         files, notes, empty = inspect_files(reader, data)
         every, places = files, _prepared(reader, files, asked)
         files, notes = places.files, notes + places.notes
-        sales = find_sales(reader, files, asked, places.doubts)
+        sales = _found_sales(reader, places, asked, notes)
         if not asked.named:
             _refuse_empty_sales(sales, empty)
         made: dict[str, Any] = {}
@@ -141,6 +142,24 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
     used = _used(content, found)
     content["sources"] = _sources(every, used, places) | made | found.sources
     return Guess(content, notes)
+
+
+def _found_sales(
+    reader: Reader, places: UnitedFiles, asked: SpokenNames, notes: list[str]
+) -> SalesFile:
+    """Return the sales; where there are none, say as well which files could not be read.
+
+    Raises:
+        InvalidInputError: If no file looks like sales.
+    """
+    try:
+        return find_sales(reader, places.files, asked, places.doubts)
+    except InvalidInputError as err:
+        left = [note for note in notes if " is left out: " in note][:_TOLD]
+        if not left:
+            raise
+        told = "; ".join(note.rstrip(".") for note in left)
+        raise InvalidInputError(f"{err} Besides, {told}.") from err
 
 
 def _refuse_empty_sales(sales: SalesFile, empty: list[FileFacts]) -> None:
@@ -244,7 +263,9 @@ def _used(content: dict[str, Any], found: Placing) -> set[str | None]:
     """Return the sources that a mapping's tables read, and those that these are made of."""
     used = {t["from"] for t in tables_of(content)}
     used |= {content["sales"].get("wide", {}).get("lookup")}
-    return used | {source for name in used for source in found.behind.get(name, ())}
+    while more := {source for name in used for source in found.behind.get(name, ())} - used:
+        used |= more  # what a table is made of may be made of others
+    return used
 
 
 def tables_of(content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -341,7 +362,7 @@ def _long(
     }  # fmt: skip
     ours = keys.there if keys.series is None else [keys.series]
     num_rows = num_keys(reader, file, ours, _period(reader, file, date_sql(date), frequency))
-    if num_rows < UNIQUE * file.num_rows:
+    if num_rows < UNIQUE * file.num_rows or (num_rows < file.num_rows and _has_documents(file)):
         table["layout"] = "transactions"
         _name_lines(reader, file, table, notes)
     if date.is_fiscal:
@@ -353,6 +374,15 @@ def _long(
     if table.get("returns") == "net" and num_rows < file.num_rows:
         table["layout"] = "transactions"  # what came back stands beside what was sold that day
     return table
+
+
+def _has_documents(file: FileFacts) -> bool:
+    """Return whether rows name a document that several of them have: they are lines of orders."""
+    return any(
+        1 < c.num_distinct < file.num_rows and DOCUMENTS & {*plain(c.name).split("_")}
+        for c in file.columns
+        if c.kind != DATE
+    )
 
 
 def _sold(

@@ -8,11 +8,12 @@ import pandas as pd
 
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, ColumnFacts, FileFacts
-from invopt.sources.vocabulary import all_by_word, by_word
+from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sources.words import Keys, named, number_entry
 from invopt.sql import quote
 
 UNIQUE = 0.99  # share of rows with a key of their own from which on keys name them
+_MATCHED = 0.5  # share of products, short numbers, that a column of another name must know
 _FEW_PRODUCTS = 2  # from which on a column's values can be told to be the products sold
 # In names of dates, as plain() writes them, of what is still to come.
 DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
@@ -82,11 +83,15 @@ class Placing:
     def keys_of(self, file: FileFacts) -> Keys:
         """Return the keys of a file that the sales have too: of the same name, or by its words."""
         file = replace(file, columns=tuple(c for c in file.columns if c.num_distinct))
-        own, names = Keys.of(file), {c.name.lower(): c.name for c in file.columns}
+        own = Keys.of(file)
         found = {
-            role: names.get(column.lower(), getattr(own, role))
+            role: next((c.name for c in file.columns if _is_one_name(c.name, column)), None)
+            or getattr(own, role)
             for role, column in self.keys.roles.items()
         }
+        place = found.get("location")
+        if place is not None and not self._may_name_places(file, place):
+            found["location"] = None
         product = found.get("product")
         if product is not None and not self._may_name_products(file, product):
             others = all_by_word([c.name for c in file.columns if c.kind != DATE], "product")
@@ -96,38 +101,48 @@ class Placing:
             found["product"] = self._column_of_products(file)
         return Keys(found.get("product"), found.get("location"), own.series)
 
+    def _may_name_places(self, file: FileFacts, column: str) -> bool:
+        """Return whether a column may name the places sold at: so it is called, or some are there.
+
+        A list of warehouses numbered 1, 2, 3 knows none of S1, S2.
+        """
+        ours = str(self.keys.location)
+        return _is_one_name(column, ours) or self._known(file, column, ours)["alike"] > 0
+
     def _may_name_products(self, file: FileFacts, column: str) -> bool:
         """Return whether a column may name the products sold: some of them are there.
 
         Lists of anything number their rows 1, 2, 3, as products are (expense_id, pharmacy_id).
         """
-        if column.lower() == str(self.keys.product).lower():
+        ours = str(self.keys.product)
+        if _is_one_name(column, ours):
             return True
-        found = self._known_products(file, column)
-        if by_word([column], "product") is not None:
-            return found["alike"] > 0
-        return found["known"] > 0 and not found["short"]
+        found = self.known_products(file, column)
+        if by_word([column], "product") is None:
+            return found["known"] > 0 and not found["short"]
+        least = _MATCHED * found["n"] if found["short"] else 0
+        return found["alike"] > least
 
     def _column_of_products(self, file: FileFacts) -> str | None:
         """Return the column that holds the products sold, though its name does not say so."""
         for column in file.columns:
             if column.kind == DATE or column.has_fraction or column.num_distinct < _FEW_PRODUCTS:
                 continue
-            found = self._known_products(file, column.name)
+            found = self.known_products(file, column.name)
             if found["known"] >= UNIQUE * found["n"] and not found["short"]:
                 return column.name
         return None
 
-    def _known_products(self, file: FileFacts, column: str) -> dict[str, int]:
+    def known_products(self, file: FileFacts, column: str) -> dict[str, int]:
         """Return how many products are sold, and how many of them a column knows as they are.
 
         Also, how many it knows but for zeros before them, blanks and case, and how many are short
         numbers.
         """
-        sold = (
-            f"(SELECT DISTINCT trim({quote(str(self.keys.product))}::VARCHAR) AS k "
-            f"FROM {quote(self.sales.name)})"
-        )
+        return self._known(file, column, str(self.keys.product))
+
+    def _known(self, file: FileFacts, column: str, ours: str) -> dict[str, int]:
+        sold = f"(SELECT DISTINCT trim({quote(ours)}::VARCHAR) AS k FROM {quote(self.sales.name)})"
         here = f"SELECT trim({quote(column)}::VARCHAR) AS k FROM {quote(file.name)}"
         bare = "lower(regexp_replace(k, '^0+|[^[:alnum:]]', '', 'g'))"
         found: dict[str, int]
@@ -160,6 +175,12 @@ class Placer:
         self.sales, self.keys, self.dates = placing.sales, placing.keys, placing.dates
         self.notes, self.tables = placing.notes, placing.tables
         self.sources, self.behind = placing.sources, placing.behind
+
+
+def _is_one_name(column: str, ours: str) -> bool:
+    """Return whether two names are one, or one says less: variant_id, product_variant_id."""
+    one, other = sorted((plain(column), plain(ours)), key=len)
+    return one == other or ("_" in one and other.endswith(f"_{one}"))
 
 
 def summed(entry: Any) -> dict[str, Any]:

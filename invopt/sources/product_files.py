@@ -31,6 +31,8 @@ from invopt.sources.words import (
 from invopt.sql import quote
 
 _COPIES = r"(^|_)(old|backup|bak|copy|copia|kopie|alt|ancien|antiguo|previous|prev|v1|1)(_|$)"
+_YEARS = {"year", "jahr", "annee", "ano", "anno", "rok", "yil", "jaar", "fy"}
+_ABOVE_ZERO = ("unit_cost", "pack_size", "shelf_life")
 _FEW_DIFFER = 0.1  # share of the products of a master that may have rows that differ
 _NO_ATTRIBUTE = r"currency|wahrung|devise|moneda|status|customer|kunde|client"
 _TEXT_ROLES = {
@@ -107,6 +109,8 @@ class ProductFiles(Placer):
             if self._repeats_itself(file, own, columns):
                 describing.append(file)
                 return None
+            if any({*plain(c.name).split("_")} & _YEARS for c in file.columns):
+                return "its rows are of years and months in columns: join them to a date in SQL"
             if self.placing.is_whole(own) and stock is not None:
                 return self._by_lot(file, own, columns, stock)
             return f"several rows have the same {' and '.join(columns)}"
@@ -118,7 +122,7 @@ class ProductFiles(Placer):
         if "products" in self.tables:
             return "products are mapped from another file"
         key = self.placing.series_key(own)
-        told = _attributes(file, {*own.there, own.series})
+        told = _attributes(file, {*own.there, own.series}, zeros=self._with_zeros(file))
         self.tables["products"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
             "columns": own.columns | {_apart(role, own.columns): e for role, e in told.items()}
         }  # fmt: skip
@@ -254,7 +258,7 @@ class ProductFiles(Placer):
             for column in [c for c in file.columns if c.name not in matched]:
                 name = free_name(column.name, names, file)
                 picks.append(f"{about}.{quote(column.name)} AS {quote(name)}")
-            told = _attributes(file, {*matched}, names)
+            told = _attributes(file, {*matched}, names, zeros=self._with_zeros(file))
             columns |= {_apart(role, columns): entry for role, entry in told.items()}
             names |= {c.name for c in file.columns}
         grouped = ", ".join(map(quote, keys))
@@ -268,6 +272,30 @@ class ProductFiles(Placer):
                                                    "ORDER BY ALL"])}  # fmt: skip
         self.behind["series"] = [self.sales.name, *(f.name for f in describing)]
         self.tables["products"] = {"from": "series", "columns": columns}
+
+    def _with_zeros(self, file: FileFacts) -> set[str]:
+        """Return the columns of costs and sizes in which some cells are 0: there it is not known.
+
+        Lists fill in 0 where nobody has said what a product costs; it would get no orders.
+        """
+        numbers = {c.name: c for c in file.of_kind(NUMBER)}
+        roles = roles_of(list(numbers), PRODUCT_ROLES)
+        above = [numbers[name] for name, role in roles.items() if role in _ABOVE_ZERO]
+        if not above:
+            return set()
+        counts = ", ".join(
+            f"count(*) FILTER ({c.style.sql(quote(c.name))} = 0) AS {quote(c.name)}" for c in above
+        )
+        [found] = self.reader.fetch(
+            f"SELECT {counts} FROM {quote(file.name)}", file.name
+        ).to_pylist()
+        zeros = {name for name, n in found.items() if n}
+        for name in sorted(zeros):
+            self.notes.append(
+                f"{name} of {file.name} is 0 in {found[name]:,} of {file.num_rows:,} rows: it is "
+                "read there as not known"
+            )
+        return zeros
 
     def _without_copies(self, files: list[FileFacts]) -> list[FileFacts]:
         """Return files about products, of those with the same columns the one that knows most.
@@ -385,9 +413,19 @@ def _describing(file: FileFacts, own: Keys, stock: HeldStock) -> FileFacts:
 
 
 def _attributes(
-    file: FileFacts, taken: set[str | None], names: set[str] | None = None
+    file: FileFacts,
+    taken: set[str | None],
+    names: set[str] | None = None,
+    zeros: set[str] | frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    """Return a file's columns as attributes of products, numbers under the contract's names."""
+    """Return a file's columns as attributes of products, numbers under the contract's names.
+
+    Args:
+        file: What it holds.
+        taken: Columns that are no attributes.
+        names: Of columns that a join has already; None where the file is read as it is.
+        zeros: Columns in which 0 says that a number is not known.
+    """
     numbers = [c.name for c in file.of_kind(NUMBER) if c.name not in taken]
     roles = roles_of(numbers, PRODUCT_ROLES)
     found: dict[str, Any] = {}
@@ -404,6 +442,9 @@ def _attributes(
         spelled = lead_time_in_words([replace(column, name=name)])
         if spelled is not None and "lead_time" not in (*found, *roles.values()):
             found["lead_time"] = spelled
+            continue
+        if column.name in zeros:
+            found[role] = f"nullif({column.style.sql(quote(name))}, 0)"
             continue
         found[role] = attribute_entry(column, role, is_number=column.kind == NUMBER, name=name)
     return found

@@ -9,6 +9,8 @@ from invopt.sources.vocabulary import MONEY, QUANTITIES, by_word, plain
 from invopt.sql import quote
 
 _NET = {"net", "netto", "neto", "nett", "netta", "nette"}
+_VALUES = {"value", "values", "wert", "valeur", "valor", "amount", "revenue", "usd", "eur"}
+_PIECES = QUANTITIES | {"count", "cnt", "units", "volume"}
 _TRIED, _MADE = 8, 0.9  # columns that may be units or price; rows in which they make the amount
 
 
@@ -21,6 +23,25 @@ def sounds_of_pieces(column: str) -> bool:
     """Return whether a word for pieces is within a column's name, and none for money."""
     name = plain(column)
     return not sounds_of_money(column) and any(word in name for word in QUANTITIES if len(word) > 4)
+
+
+def pieces_beside(names: list[str], name: str) -> str:
+    """Return the column of pieces beside one of values, of what went out beside what came in.
+
+    sell_out_count beside sell_in_value, sell_in_count and sell_out_value; else the name itself.
+    """
+    words = plain(name).split("_")
+    if not _VALUES & {*words}:
+        return name
+    rest = [word for word in words if word not in _VALUES]
+    wanted = [["out" if word == "in" else word for word in rest], rest]
+    pieces = {
+        n: [w for w in plain(n).split("_") if w not in _PIECES]
+        for n in names
+        if _PIECES & {*plain(n).split("_")}
+    }
+    found = (n for stem in wanted for n, left in pieces.items() if left == stem and stem)
+    return next(found, name)
 
 
 def in_base_units(

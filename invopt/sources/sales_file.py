@@ -35,6 +35,7 @@ from invopt.sources.placing import DUE, UNIQUE
 from invopt.sources.quantity_columns import (
     in_base_units,
     net_of,
+    pieces_beside,
     sounds_of_money,
     sounds_of_pieces,
     units_of_money,
@@ -55,6 +56,7 @@ from invopt.sources.words import (
     Keys,
     SpokenNames,
     is_called,
+    is_told_as_sales,
     named,
 )
 from invopt.sql import literal, quote
@@ -92,6 +94,8 @@ DESCRIPTIONS = (
     "designation", "libelle", "omschrijving", "descrizione", "opis", "nazwa", "popis", "aciklama",
     "beskrivelse", "beskrivning",
 )  # fmt: skip
+# In names of columns of how orders to suppliers were delivered.
+_DELIVERED = r"promised|on_time|defect|inspect|quality|received|actual_d|delay|wareneingang"
 # In names of columns that a stock list may have several rows of a product by, and are no places.
 _NO_PLACE = (
     r"lot|batch|serial|bin|supplier|vendor|lieferant|proveedor|fournisseur|customer|client|kunde"
@@ -100,6 +104,9 @@ _NO_PLACE = (
 )
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
 _WEAK = {"value", "count", "y", "target"} | MONEY
+# Remarks, in scripts that are not Latin.
+_NOTES = ("备注", "備註", "備考", "メモ", "비고", "примечан", "комментар", "ملاحظات", "หมายเหตุ",
+          "σχόλια", "הערות")  # fmt: skip
 # Roles, and words of names, whose columns are neither products nor what was sold of them.
 _CLAIMED = ("price", "discount", "in_stock", "on_order", "backorders", "reorder_point", "lead_time",
             "on_hand", "unit_cost", "list_price", "shelf_life", "pack_size", "min_order",
@@ -198,6 +205,7 @@ def find_sales(
         short = [c for c in candidates if c.missing]
         raise InvalidInputError(_what_is_missing(reader, short, doubts or {}))
     told = [c for c in whole if is_called(SALES, c.file)]
+    told = [c for c in told if not is_called(NO_SALES, c.file)] or told  # production_orders
     whole = [c for c in whole if not is_called(NO_SALES, c.file)] or whole
     strong = [c for c in told or whole if c.quantity is None or not _is_weak(c.quantity.name)]
     found = max(
@@ -322,13 +330,14 @@ def _supplier_of(file: FileFacts) -> str | None:
 def _is_of_purchases(file: FileFacts) -> bool:
     """Return whether a file holds what was bought: so it is called, or its orders are supplied.
 
-    Orders of which a supplier and the day of their delivery is known, and no customer, are the
-    company's own.
+    Orders of which a supplier is known, and when or how they were delivered, and no customer, are
+    the company's own.
     """
     words = {word for column in file.columns for word in plain(column.name).split("_")}
     if words & _BUYERS:
         return False
     due = any(re.search(DUE, plain(c.name)) for c in file.of_kind(DATE))
+    due = due or any(re.search(_DELIVERED, plain(c.name)) for c in file.columns)
     is_supplied = due and bool(words & _SUPPLIERS) and is_called(r"order", file)
     return is_supplied or is_called(PURCHASES, file)
 
@@ -347,30 +356,34 @@ def name_one_product(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> 
     candidates = []
     for file in found.files:
         candidates.append(_as_sales(reader, file, asked))
-        if not candidates[-1].missing:
+        if not candidates[-1].missing and not is_called(rf"{PURCHASES}|{NO_SALES}", file):
             return
-    alone: dict[tuple[str, ...], list[FileFacts]] = {}
+    others = any(not candidate.missing for candidate in candidates)  # purchases, a stock
+    candidates = [c for c in candidates if not others or is_told_as_sales(c.file)]
+    alone: dict[tuple[str, ...], list[SalesFile]] = {}
     for nearest in map(_with_its_only_number, candidates):
-        texts = _texts_left(nearest)
+        texts = _texts_left(reader, nearest)
         if len(texts) == 1 and has_label(texts[0]):
             continue  # medicine_name tells apart what was sold, however few rows a day has
         if nearest.missing == ["product"] and _is_one_series(reader, nearest):
-            alone.setdefault(tuple(_names(nearest.file)), []).append(nearest.file)
-    for files in alone.values():
-        _name_products(reader, found, files)
+            alone.setdefault(tuple(_names(nearest.file)), []).append(nearest)
+    for single in alone.values():
+        _name_products(reader, found, single)
 
 
-def _name_products(reader: Reader, found: UnitedFiles, files: list[FileFacts]) -> None:
+def _name_products(reader: Reader, found: UnitedFiles, single: list[SalesFile]) -> None:
     """Give files with the same columns, one series each, a column for their product, in one table.
 
     Of several it is the title of their sheet, or the name of the file.
     """
+    files = [sales.file for sales in single]
     labels = [file.sheet or PurePath(file.path).stem for file in files]
     if len(files) == 1 or len(set(labels)) < len(files):
         labels = [file.name for file in files]
     sql = " UNION ALL BY NAME ".join(
-        f"SELECT *, {literal(label)} AS product FROM {quote(file.name)}"
-        for label, file in zip(labels, files, strict=True)
+        f"SELECT *, {literal(label)} AS product FROM {quote(sales.file.name)}"
+        f"{_without_remarks(reader, sales, found.notes)}"
+        for label, sales in zip(labels, single, strict=True)
     )
     made = found.table_of(reader, f"{files[0].name}_named", sql, files)
     if found.gaps & {file.name for file in files}:
@@ -389,11 +402,41 @@ def _name_products(reader: Reader, found: UnitedFiles, files: list[FileFacts]) -
     found.notes.append(one if len(files) == 1 else several)
 
 
+def _without_remarks(reader: Reader, sales: SalesFile, notes: list[str]) -> str:
+    """Return the SQL that leaves out rows without a day and a number, and say how many there are.
+
+    Args:
+        reader: Holds the file.
+        sales: One series.
+        notes: Gets the sentence.
+    """
+    if sales.date is None or sales.quantity is None:
+        return ""
+    day = date_sql(sales.date)
+    remark = f"{day} IS NULL AND {given_text(sales.quantity.name)} IS NULL"
+    sql = f"SELECT count(*) AS n FROM {quote(sales.file.name)} WHERE {remark}"
+    num_remarks = reader.fetch(sql, sales.file.name)["n"][0].as_py()
+    if not num_remarks:
+        return ""
+    notes.append(
+        f"{num_remarks:,} rows of {sales.file.path} have no day and no number, as remarks below a "
+        "table: they are left out"
+    )
+    return f" WHERE NOT ({remark})"
+
+
 def _is_one_series(reader: Reader, sales: SalesFile) -> bool:
     """Return whether a file without keys has one row, or one row for each period."""
     if sales.date is None:
         return sales.file.num_rows == 1
-    return num_keys(reader, sales.file, [], date_sql(sales.date)) == sales.file.num_rows > 1
+    day = date_sql(sales.date)
+    [found] = reader.fetch(
+        f"SELECT count({day}) AS given, count(DISTINCT {day}) AS days "
+        f"FROM {quote(sales.file.name)}",
+        sales.file.name,
+    ).to_pylist()
+    is_usual = found["given"] >= _FULL * sales.file.num_rows
+    return is_usual and found["days"] >= UNIQUE * found["given"] > 1
 
 
 def _with_the_only_one(reader: Reader, sales: SalesFile) -> SalesFile:
@@ -405,7 +448,7 @@ def _with_the_only_one(reader: Reader, sales: SalesFile) -> SalesFile:
     sales = _with_its_only_number(sales)
     if sales.missing != ["product"]:
         return sales
-    left = _texts_left(sales)
+    left = _texts_left(reader, sales)
     if len(left) == 1:
         return replace(sales, keys=replace(sales.keys, product=left[0]))
     if len(left) == _PAIR and sales.date is not None and _is_table(reader, sales, left):
@@ -418,7 +461,7 @@ def _with_product_of_places(reader: Reader, sales: SalesFile) -> SalesFile:
 
     That is so in a table with one row for a place, a name and a period.
     """
-    place, left = sales.keys.location, _texts_left(sales)
+    place, left = sales.keys.location, _texts_left(reader, sales)
     is_place = place is not None and sales.keys.product is None and sales.keys.series is None
     if not is_place or sales.date is None or len(left) != 1:
         return sales
@@ -427,8 +470,11 @@ def _with_product_of_places(reader: Reader, sales: SalesFile) -> SalesFile:
     return replace(sales, keys=replace(sales.keys, product=left[0]))
 
 
-def _texts_left(sales: SalesFile) -> list[str]:
-    """Return the texts that no word claims, the one with most names first."""
+def _texts_left(reader: Reader, sales: SalesFile) -> list[str]:
+    """Return the texts that no word claims, the one with most names first.
+
+    What most rows leave blank is a remark.
+    """
     taken = {*sales.keys.there, sales.keys.series}
     texts = [
         c
@@ -436,6 +482,13 @@ def _texts_left(sales: SalesFile) -> list[str]:
         if c.name not in taken and not is_of_something_else(c.name)
     ]
     left = [c for c in texts if c.num_distinct > 1]
+    if not left:
+        return []
+    given = ", ".join(f"count({given_text(c.name)}) AS {quote(c.name)}" for c in left)
+    [counts] = reader.fetch(
+        f"SELECT {given} FROM {quote(sales.file.name)}", sales.file.name
+    ).to_pylist()
+    left = [c for c in left if counts[c.name] >= _FULL * sales.file.num_rows]
     return [c.name for c in sorted(left, key=lambda c: -c.num_distinct)]
 
 
@@ -465,6 +518,8 @@ def _with_its_only_number(sales: SalesFile) -> SalesFile:
 def is_of_something_else(column: str) -> bool:
     """Return whether a column's name says that it is neither a product nor what was sold of it."""
     if set(plain(column).split("_")) & _OTHER or is_ruled_out(column, "y"):
+        return True
+    if any(word in column.lower() for word in _NOTES):
         return True
     return any(by_word([column], role) is not None for role in _CLAIMED)
 
@@ -675,6 +730,7 @@ def _quantity(
     name = by_word(list(numbers), "y")
     if name is None:
         return None
+    name = pieces_beside(list(numbers), name)
     if sounds_of_money(name):
         pieces = [n for n in all_by_word(list(numbers), "y") if sounds_of_pieces(n)]
         if pieces:  # Absatzmenge, behind the whole word that Umsatz is

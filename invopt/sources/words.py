@@ -45,6 +45,7 @@ PURCHASES += r"|zakup|satin_al|indkob|inkop|procure|received|inward|inbound"
 # In names of files of what is held, and of people.
 NO_SALES = r"inventar|inventory|stock|on_hand|bestand|existencias|estoque|giacenz|voorraad"
 NO_SALES += r"|lagersald|customer|kunden|client|supplier|lieferant|proveedor|fournisseur"
+NO_SALES += r"|production|manufactur|work_order|fertigung|produktion|produccion|producao"
 NO_SALES += r"|expense|expenditure|shopping_list|ausgaben|gastos|depenses|(^|_)spese|despesas"
 _SERIES = ("unique_id", "series", "series_id", "item_store", "store_item", "ts_id")
 _ITEMS = ("item", "artikel", "article", "articulo", "artículo")
@@ -78,6 +79,7 @@ _LINE_NUMBER += r"|(con|consecutivo|seq|sequence|lfd|renglon|num|nro)_(item|line
 _PART_OF_PLACE = r"storage|lagerort|(^|_)bin(_|$)|lgort|shelf|(^|_)zone(_|$)|geo_?location"
 _LIMITS = r"safety|(^|_)min(imum|imo|ima)?(_|$)|(^|_)max(imum|imo|ima)?(_|$)|target|sicherheit"
 _LIMITS += r"|mindest|hochst|seguridad|securite|sicurezza|seguranca|minimo|minimum|ideal"
+_LIMITS += r"|restock|reorder|replenish|threshold|(^|_)par(_|$)"
 _TOLD = 8  # names that a note lists
 _OF_LINES = 0.9  # share of the rows from which on the values of a column are of lines, not products
 _MEASURES = r"size|weight|area|height|width|length|volume|age\b|capacity|floor|price|cost"

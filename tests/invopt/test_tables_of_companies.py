@@ -1,5 +1,6 @@
 """Folders with many tables, as databases of companies are exported: which of them is what."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -294,3 +295,145 @@ def test_columns_without_a_name_are_no_periods(tmp_path):
     rows = [f"{d:%Y-%m-%d},P{n % 3},{1 + n % 5}" for n, d in enumerate(DAYS)]
     _, panel, _ = tried(tmp_path, analysis__xlsx=plan, sales__csv=lines("date,sku,units", *rows))
     assert panel.unique_ids.tolist() == ["P0", "P1", "P2"]
+
+
+def variants(header="order_id,product_variant_id,quantity,created_at", first=0):
+    rows = [f"{n // 2},{first + n % 9},{1 + n % 5},{d:%Y-%m-%d}" for n, d in enumerate(DAYS)]
+    return lines(header, *rows)
+
+
+def test_variants_are_found_by_the_shorter_name_of_their_number_and_not_as_products(tmp_path):
+    made = ",2026-01-01 10:00:00,2026-01-02 10:00:00"
+    product = lines("product_id,product_name,created_at,updated_at",
+                    *(f"{k},Shirt {k}{made}" for k in range(4)))  # fmt: skip
+    variant = lines("variant_id,product_id,color,discount_percent,created_at,updated_at",
+                    *(f"{k},{k % 4},c{k},10{made}" for k in range(30)))  # fmt: skip
+    held = lines("variant_id,quantity,restock_level,created_at,updated_at",
+                 *(f"{k},{k},5{made}" for k in range(30)))  # fmt: skip
+    report, panel, _ = tried(
+        tmp_path, order_items__csv=variants(), product__csv=product, product_variant__csv=variant,
+        inventory__csv=held,
+    )  # fmt: skip
+    assert content(tmp_path)["products"]["from"] == "product_variant"
+    assert panel.series["color"].tolist() == [f"c{k}" for k in range(9)]
+    assert report.sums["position.on_hand"] == sum(range(9))
+
+
+def test_a_list_that_knows_none_of_the_places_is_not_joined(tmp_path):
+    rows = [f"{d:%Y-%m-%d},S{n % 3},A,{1 + n % 5}" for n, d in enumerate(DAYS)]
+    places = lines("Store_ID,Name,City", *(f"{k},Place {k},Town" for k in range(1, 9)))
+    _, panel, told = tried(
+        tmp_path, sales__csv=lines("date,Location_ID,item,units", *rows), stores__csv=places
+    )
+    assert panel.num_series == 3
+    assert "City" not in panel.series
+    assert "stores (stores.csv) is not mapped" in told
+
+
+def test_of_two_lists_of_stock_the_one_that_knows_what_is_sold_is_read(tmp_path):
+    rows = [f"{d:%Y-%m-%d},Burger {n % 3},{1 + n % 5}" for n, d in enumerate(DAYS)]
+    report, _, _ = tried(
+        tmp_path,
+        sales__csv=lines("sale_date,item,quantity", *rows),
+        inventory__csv=lines("item,stock", "brownie,25", "coffee,50"),
+        inventory_v2__csv=lines("Item_Name,Stock", *(f"Burger {k},{7 + k}" for k in range(3))),
+    )
+    assert report.sums["position.on_hand"] == 24
+
+
+def test_lines_of_orders_are_added_up_though_few_of_them_are_of_one_day_and_product(tmp_path):
+    rows = [f"{n},1,{d:%Y-%m-%d},A{k},1" for n, d in enumerate(DAYS) for k in range(9)]
+    again = [f"{n},2,{DAYS[n]:%Y-%m-%d},A0,5" for n in (3, 7)]
+    report, _, _ = tried(
+        tmp_path,
+        sales__csv=lines("order_number,line_item,date,product_key,quantity", *rows, *again),
+    )
+    assert report.sums["sales.y"] == 360 + 10
+
+
+def test_orders_that_were_promised_by_suppliers_are_no_sales(tmp_path):
+    rows = [f"{n},{d:%Y-%m-%d},Firm {n % 3},Metal,{100 + n},5,{n % 9},Delivered"
+            for n, d in enumerate(DAYS)]  # fmt: skip
+    head = "order_id,order_date,supplier,category,quantity,promised_days,actual_days,status"
+    with pytest.raises(InvalidInputError, match="holds what was bought .supplier."):
+        tried(tmp_path, orders__csv=lines(head, *rows))
+
+
+def test_a_cost_of_nothing_is_not_known(tmp_path):
+    listed = lines("product_id,unit_cost", "1,0.0", "2,0.0", "3,2.5", "4,0.0")
+    _, panel, told = tried(tmp_path, sales__csv=sold(), products__csv=listed)
+    costs = panel.series["unit_cost"]
+    assert costs.isna().tolist() == [True, True, False, True]
+    assert costs[2] == 2.5
+    assert "unit_cost of products is 0 in 3 of 4 rows: it is read there as not known" in told
+
+
+def test_an_empty_file_is_told_where_no_sales_are_found(tmp_path):
+    with pytest.raises(InvalidInputError, match="Besides, sales.csv is left out: .* is empty"):
+        tried(tmp_path, sales__csv="", products__csv=PRODUCTS)
+
+
+def test_orders_of_production_are_not_read_where_there_are_orders_of_sales(tmp_path):
+    made = [f"PO{n},{d:%Y-%m-%d},P{n % 3},{900 + n}" for n, d in enumerate(DAYS.repeat(2))]
+    rows = [f"SO{n},{d:%Y-%m-%d},P{n % 3},{1 + n % 5}" for n, d in enumerate(DAYS)]
+    report, _, _ = tried(
+        tmp_path,
+        production_orders__csv=lines("order_id,production_date,product_id,quantity", *made),
+        sales_orders__csv=lines("sales_order_id,order_date,product_id,quantity_ordered", *rows),
+    )
+    assert report.sums["sales.y"] == 120
+
+
+def test_what_went_out_in_pieces_is_sold_and_not_what_came_in_nor_its_value(tmp_path):
+    rows = [f"{d:%Y-%m-%d},P{n % 3},{100 * n},{n},{90 * n},{1 + n % 5}"
+            for n, d in enumerate(DAYS)]  # fmt: skip
+    head = "date,product,sell_in_value,sell_in_count,sell_out_value,sell_out_count"
+    report, _, _ = tried(tmp_path, sales__csv=lines(head, *rows))
+    assert report.sums["sales.y"] == 120
+
+
+def test_stock_by_year_and_month_is_not_added_up_over_the_months(tmp_path):
+    rows = [f"{d:%Y-%m-%d},P{n % 3},{1 + n % 5}" for n, d in enumerate(DAYS)]
+    held = [f"P{k},{m},2023,{k * m}" for k in range(3) for m in range(1, 13)]
+    _, _, told = tried(
+        tmp_path,
+        sales__csv=lines("date,product,units", *rows),
+        inventory__csv=lines("product,Month,Year,stock", *held),
+    )
+    assert "position" not in content(tmp_path)
+    assert "its rows are of years and months in columns" in told
+
+
+def test_days_and_numbers_with_remarks_are_one_series_beside_purchases(tmp_path):
+    days = [("日期", "销量", "备注")]
+    days += [(f"{d:%Y-%m-%d}", 1 + n % 5, "元旦" if n == 0 else None) for n, d in enumerate(DAYS)]
+    days += [("填写说明：", None, None), ("日期格式 2025-01-01", None, None)]
+    bought = [("采购单号", "品牌", "供应商", "采购数量", "下单日期")]
+    bought += [(f"PO{n}", "CHANEL", "集团", 500, f"{d:%Y-%m-%d}") for n, d in enumerate(DAYS[:4])]
+    report, panel, told = tried(
+        tmp_path, sales_history__xlsx=workbook(days), purchase_data__xlsx=workbook(bought)
+    )
+    assert report.sums["sales.y"] == 120
+    assert panel.num_series == 1
+    assert "2 rows of sales_history.xlsx have no day and no number" in told
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [pytest.param(('"P1,P2"', "P0"), id="commas"), pytest.param(('"[P1; P2]"', "[P0]"), id="list")],
+)
+def test_a_plan_that_lists_products_in_a_cell_is_a_plan_of_each_of_them(tmp_path, cells):
+    rows = [f"{d:%Y-%m-%d},P{k},{1 + n % 5}" for n, d in enumerate(DAYS) for k in range(3)]
+    plans = lines(
+        "promo_id,start_date,end_date,sku_ids",
+        f"X1,2024-01-05,2024-01-06,{cells[0]}",
+        f"X2,2024-01-20,2024-01-20,{cells[1]}",
+    )
+    _, panel, told = tried(
+        tmp_path, sales__csv=lines("date,sku_id,units", *rows), promotions__csv=plans
+    )
+    plan = panel.channels["promotion"]
+    pairs = zip(plan.groups, plan.values, strict=True)
+    days = {group: np.flatnonzero(row).tolist() for group, row in pairs}
+    assert days == {"P0": [19], "P1": [4, 5], "P2": [4, 5]}
+    assert "sku_ids of promotions lists products in a cell" in told
