@@ -14,6 +14,9 @@ from invopt.sql import quote
 
 UNIQUE = 0.99  # share of rows with a key of their own from which on keys name them
 _MATCHED = 0.5  # share of products, short numbers, that a column of another name must know
+# Words before the number of a product that make it another one's.
+_OF_OTHERS = {"parent", "old", "new", "previous", "related", "substitute", "replacement", "from",
+              "to", "main", "alternative", "successor", "predecessor"}  # fmt: skip
 _FEW_PRODUCTS = 2  # from which on a column's values can be told to be the products sold
 # In names of dates, as plain() writes them, of what is still to come.
 DUE = r"due|(^|_)eta(_|$)|deliver|expect|arriv|liefer|faellig|fallig|livraison|prevu|entrega"
@@ -85,8 +88,7 @@ class Placing:
         file = replace(file, columns=tuple(c for c in file.columns if c.num_distinct))
         own = Keys.of(file)
         found = {
-            role: next((c.name for c in file.columns if _is_one_name(c.name, column)), None)
-            or getattr(own, role)
+            role: _named_alike(file, column) or getattr(own, role)
             for role, column in self.keys.roles.items()
         }
         place = found.get("location")
@@ -177,10 +179,19 @@ class Placer:
         self.sources, self.behind = placing.sources, placing.behind
 
 
+def _named_alike(file: FileFacts, ours: str) -> str | None:
+    """Return the column of a file that is called as one of the sales is, or else nearly so."""
+    names = [c.name for c in file.columns]
+    same = (name for name in names if plain(name) == plain(ours))
+    return next(same, None) or next((n for n in names if _is_one_name(n, ours)), None)
+
+
 def _is_one_name(column: str, ours: str) -> bool:
     """Return whether two names are one, or one says less: variant_id, product_variant_id."""
     one, other = sorted((plain(column), plain(ours)), key=len)
-    return one == other or ("_" in one and other.endswith(f"_{one}"))
+    before = other.removesuffix(one).strip("_").split("_")
+    is_longer = "_" in one and other.endswith(f"_{one}") and not _OF_OTHERS & {*before}
+    return one == other or is_longer
 
 
 def summed(entry: Any) -> dict[str, Any]:

@@ -437,3 +437,9 @@ def test_a_plan_that_lists_products_in_a_cell_is_a_plan_of_each_of_them(tmp_path
     days = {group: np.flatnonzero(row).tolist() for group, row in pairs}
     assert days == {"P0": [19], "P1": [4, 5], "P2": [4, 5]}
     assert "sku_ids of promotions lists products in a cell" in told
+
+
+def test_the_number_of_a_parent_is_not_that_of_the_product(tmp_path):
+    listed = lines("parent_product_id,product_id,color", *(f"{k % 2},{k},c{k}" for k in range(9)))
+    _, panel, _ = tried(tmp_path, sales__csv=sold(), products__csv=listed)
+    assert panel.series["color"].tolist() == ["c1", "c2", "c3", "c4"]
