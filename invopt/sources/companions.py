@@ -7,13 +7,14 @@ from invopt.sources.dated_files import DatedFiles
 from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, num_distinct
 from invopt.sources.period_columns import dated_names
 from invopt.sources.placing import DUE, UNIQUE, Placer
-from invopt.sources.planning_files import planning_table
+from invopt.sources.planning_files import planning_table, unread_terms
 from invopt.sources.product_files import ProductFiles
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
     PRODUCT_ROLES,
     domain_of,
     roles_of,
+    shortened,
 )
 
 _FEW_MONTHS = 3
@@ -155,6 +156,11 @@ class Companions(Placer):
             self.placing.tell(file, f"{section} are by supplier or by product and place")
         else:
             self.tables[section] = table
+            if unread := unread_terms(file, table):
+                self.notes.append(
+                    f"not read of {file.name} ({file.path}): {shortened(unread)}; see what "
+                    f"{section} may hold in docs/your-data.md"
+                )
         return True
 
 
