@@ -62,6 +62,7 @@ def run_pipeline(
     place = deployment.settings.workspace
     if config is None:
         parameters = Parameters.remembered(place, overrides, code_version())
+        _tell_changed(parameters)
     else:
         parameters = load_parameters(config, overrides)
     if pipeline == "replenishment":
@@ -77,6 +78,16 @@ def run_pipeline(
             out=out,
         )
         return launch.run()
+
+
+def _tell_changed(parameters: Parameters) -> None:
+    """Say that a file was edited since the training, which this run does not read."""
+    if changed := parameters.changed_files:
+        config = next(iter(parameters.files))
+        print(
+            f"invopt: {', '.join(changed)} changed since the training, and this run goes by what "
+            f"stood there then; --config {config} takes what stands there now"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

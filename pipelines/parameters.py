@@ -1,5 +1,6 @@
 """What a configuration file gives to a pipeline."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ class Parameters:
         cluster: Where the steps of a submitted run run.
         command: How a training run is started by hand.
         console: How the governor is asked by hand, {} in place of the question.
+        files: Digest of the configuration and the mapping it was read from, by path.
     """
 
     config: dict[str, Any]
@@ -43,6 +45,7 @@ class Parameters:
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     command: str = "invopt run training --config FILE --data DIR"
     console: str = "invopt {}"
+    files: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -62,11 +65,26 @@ class Parameters:
         load_mapping(mapping)
         content = json.dumps(yaml.safe_load(mapping.read_text()))
         _check_length(mapping, content)
-        return cls(config.as_parameter(), content, data_dir, code_version, config.cluster)
+        files = {str(file.resolve()): _digest(file) for file in (path, mapping)}
+        return cls(
+            config.as_parameter(), content, data_dir, code_version, config.cluster, files=files
+        )
 
     def remember(self, workspace: Path) -> None:
         """Keep what a workspace was trained with, for the runs that follow."""
-        write_json(workspace / REMEMBERED, {"config": self.config, "mapping": self.mapping})
+        write_json(
+            workspace / REMEMBERED,
+            {"config": self.config, "mapping": self.mapping, "files": self.files},
+        )
+
+    @property
+    def changed_files(self) -> list[str]:
+        """Files that hold something else than when they were read, those that are gone left out."""
+        return [
+            path
+            for path, digest in self.files.items()
+            if Path(path).is_file() and _digest(Path(path)) != digest
+        ]
 
     @classmethod
     def remembered(
@@ -87,7 +105,13 @@ class Parameters:
             )
         try:
             content = read_json(file)
-            found = cls(content["config"], content["mapping"], "", code_version)
+            found = cls(
+                content["config"],
+                content["mapping"],
+                "",
+                code_version,
+                files=dict(content.get("files", {})),
+            )
             found.typed  # noqa: B018  (what another version wrote may not be valid here)
         except (ValueError, LookupError, TypeError) as err:
             raise ConfigError(
@@ -127,6 +151,10 @@ def load_run_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         return with_defaults(content, load_mapping(path.parent / file).frequency)
 
     return load_config(path, overrides, complete)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def mapping_path(path: Path, config: Config) -> Path:

@@ -19,7 +19,10 @@ from invopt.types import BoolArray, FloatArray, IntArray
 # Periods that say what a series sells of late, at least.
 _RECENT = 13
 # Periods without a sale, at least, after which a series may be dead.
-_DEAD, _GAPS = 26, 3.0
+# A live series is silent for k of its usual gaps at e^-k of the days: at 3 one in twenty slow
+# sellers is taken for dead on any day, at 5 one in 150.
+_DEAD, _GAPS = 26, 5.0
+_CHANCE = 2.0  # standard deviations of what sells in an interval that are no jump
 _AT_ONCE = 4096  # series looked at together
 _OUTLIERS = 28  # latest periods whose outliers are told
 _EXCESS = 4.0  # times what sells until the next order arrives
@@ -229,10 +232,11 @@ def _of_demand(
     config: InventoryConfig,
 ) -> None:
     periods = max(panel.timeline.season_length, _RECENT)
-    usual = recent_sales(panel).mean * decision.protection_interval
     expected = decision.levels.expected_demand
+    usual, chance = _usual_demand(panel, decision.protection_interval, expected)
     far = (expected > config.demand_jump * usual) | (usual > config.demand_jump * expected)
-    found.set("demand_jump", far & (np.abs(expected - usual) > 1), expected - usual)
+    beyond = np.abs(expected - usual) > np.maximum(1, chance)
+    found.set("demand_jump", far & beyond, expected - usual)
     young = panel.num_periods - panel.launch() < min(periods, panel.num_periods)
     found.set("new_product", young)
     first = max(0, panel.num_periods - _OUTLIERS)
@@ -241,11 +245,42 @@ def _of_demand(
     found.set("outlier", np.asarray(marked.any(axis=1)), largest.astype(np.float64))
 
 
+def _usual_demand(
+    panel: Panel, interval: npt.NDArray[np.generic], expected: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return what was sold of late in as many periods as an order lasts, and how far chance goes.
+
+    Of late is a season, at least 13 periods, and as long as the order's interval: two weeks say
+    little of what a spare part sells in three months. Chance is two standard deviations of both
+    intervals, the sales of a count at least.
+
+    Args:
+        panel: Sales.
+        interval: (series,) lead time and review, in periods.
+        expected: (series,) units in it.
+    """
+    usual, chance = np.zeros(panel.num_series), np.zeros(panel.num_series)
+    least = max(panel.timeline.season_length, _RECENT)
+    window = np.minimum(np.maximum(np.asarray(interval, np.int64), least), panel.num_periods)
+    for length in np.unique(window):
+        rows = np.flatnonzero(window == length)
+        first = panel.num_periods - int(length)
+        seen = ~has_flag(panel.flags[rows, first:], UNOBSERVED | Flag.OUTLIER)
+        late = SalesStatistics.of(np.where(seen, np.asarray(panel.y[rows, first:]), np.nan))
+        lasts = np.asarray(interval, np.float64)[rows]
+        usual[rows] = late.mean * lasts
+        spread = (late.mean * np.where(late.mean > 0, late.variation, 0)) ** 2
+        a_period = np.maximum(spread, np.maximum(expected[rows], usual[rows]) / lasts)
+        chance[rows] = _CHANCE * np.sqrt(a_period * lasts * (1 + lasts / length))
+    return usual, chance
+
+
 def dead_series(panel: Panel) -> BoolArray:
     """Return the series that no longer sell, or never did, although they were there.
 
-    Nothing sold for a season, at least 26 periods, that were recorded; and for three times as
-    long as it usually went between two sales, so that a slow seller is not taken for dead.
+    Nothing sold for a season, at least 26 periods, that were recorded; for five times as long as
+    it usually went between two sales, and for longer than it ever went, so that a slow seller is
+    not taken for dead, nor what sells in one season of the year only.
 
     Example:
         Both sell one a day for ten days; then one sells nothing for thirty:
@@ -275,8 +310,27 @@ def dead_series(panel: Panel) -> BoolArray:
         recorded = (quiet & seen).sum(axis=1)
         before = (seen & ~quiet).sum(axis=1)
         gap = before / np.maximum(sold.sum(axis=1), 1)
-        found[part] = (recorded >= silent) & (~ever | (recorded >= _GAPS * gap))
+        patience = np.maximum(_GAPS * gap, _longest_gap(sold, seen) + 1)
+        found[part] = (recorded >= silent) & (~ever | (recorded >= patience))
     return found
+
+
+def _longest_gap(sold: BoolArray, seen: BoolArray) -> IntArray:
+    """Return the recorded periods without a sale between two sales, at most, by series.
+
+    Args:
+        sold: (series, period) where something was sold.
+        seen: (series, period) where sales were recorded.
+
+    Example:
+        >>> _longest_gap(np.array([[True, False, False, True, False]]), np.ones((1, 5), bool))
+        array([2])
+    """
+    count = np.cumsum(seen, axis=1)
+    latest = np.maximum.accumulate(np.where(sold, count, 0), axis=1)
+    before = np.concatenate([np.zeros((len(sold), 1), latest.dtype), latest[:, :-1]], axis=1)
+    gaps = np.where(sold & (before > 0), count - before - 1, 0)
+    return np.asarray(gaps.max(axis=1, initial=0), np.int64)
 
 
 def _silent(panel: Panel) -> int:

@@ -8,7 +8,7 @@ from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, num_distinct
 from invopt.sources.listed_products import one_row_per_product
 from invopt.sources.period_columns import dated_names
 from invopt.sources.placing import DUE, UNIQUE, Placer
-from invopt.sources.planning_files import planning_table
+from invopt.sources.planning_files import planning_table, unread_terms
 from invopt.sources.product_files import ProductFiles, is_copy
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import (
@@ -16,6 +16,7 @@ from invopt.sources.words import (
     date_entry,
     domain_of,
     roles_of,
+    shortened,
 )
 
 _FEW_MONTHS = 3
@@ -28,7 +29,7 @@ _MONTH_NAME = (
 )
 # In names of dates on which a row was written, or its stock was written.
 _WRITTEN = (
-    r"creat|updat|modif|changed|as_of|(^|_)last_|refreshed|counted|snapshot|(^|_)stand(_|$)|geandert"
+    r"creat|updat|modif|changed|as_of|(^|_)last_(re)?(stock|count|seen|sync|check|edit|invent)|refreshed|counted|snapshot|(^|_)stand(_|$)|geandert"
     r"|actualiz|atualiz|aggiorn|mis_a_jour|(^|_)maj(_|$)|bijgewerkt|guncel|recorded|inventaire"
 )
 # Words of columns that name people, firms or machines.
@@ -217,6 +218,11 @@ class Companions(Placer):
             self.placing.tell(file, f"{section} are by supplier or by product and place")
         else:
             self.tables[section] = table
+            if unread := unread_terms(file, table):
+                self.notes.append(
+                    f"not read of {file.name} ({file.path}): {shortened(unread)}; see what "
+                    f"{section} may hold in docs/your-data.md"
+                )
         return True
 
 

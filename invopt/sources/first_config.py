@@ -1,9 +1,11 @@
 """A first configuration that fits a data set's frequency, its length and its lead times."""
 
 import glob
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from invopt.config import EXCEPT, DataConfig
 from invopt.frequency import Sizes, by_review, offset_weights, sizes_of
@@ -50,6 +52,9 @@ class Extent:
         likeness_of_years: Correlation of each period with that of the year before, beside those
             around; 0 where nobody asks.
         likeness_of_months: Correlation of each day with the same days of other months; likewise.
+        margin: What is left of a price after the unit cost, as a share of the price, of the product
+            in the middle; None where fewer than half of them name both.
+        lead_times: Those that the data name, in periods, by series.
     """
 
     frequency: str
@@ -63,6 +68,8 @@ class Extent:
     ahead: tuple[str, ...] = ()
     likeness_of_years: float = 0.0
     likeness_of_months: float = 0.0
+    margin: float | None = None
+    lead_times: Mapping[str, float] = field(default_factory=dict)
 
 
 def first_config(
@@ -89,7 +96,47 @@ def first_config(
         "training": _training(extent, context),
         **by_review(sizes, horizon, lead_time, review),
     }
-    return content, [*notes, *fresh, *_doubts(extent, horizon)]
+    if extent.margin is not None:
+        content["inventory"]["stockout_margin"] = extent.margin
+        fresh.append(
+            f"a lost sale costs {extent.margin:.0%} of its price: what unit costs leave of prices "
+            "(inventory.stockout_margin); give prices without tax, and more where a customer who "
+            "finds none stays away"
+        )
+    return content, [
+        *notes,
+        *fresh,
+        *_far(extent, sizes, horizon, review),
+        *_doubts(extent, horizon),
+    ]
+
+
+def _far(extent: Extent, sizes: Sizes, horizon: int, review: int) -> list[str]:
+    """Return whose lead times make the horizon of all series long, and what to do."""
+    far = sorted(
+        (
+            name
+            for name, wait in extent.lead_times.items()
+            if np.ceil(wait) + review > sizes.horizon
+        ),
+        key=lambda name: (-extent.lead_times[name], name),
+    )
+    if not far or horizon <= sizes.horizon:
+        return []
+    near = sizes.horizon
+    told = (
+        f"features.horizon is {horizon} for all {extent.num_series} series: {len(far)} of them "
+        f"({shortened(far)}) wait up to {extent.lead_time} periods for a delivery, and the "
+        f"review's {review} are added"
+    )
+    if len(far) == extent.num_series:
+        return [told]
+    return [
+        f"{told}; {near} do for the others. Look whether these lead times are right. Then leave "
+        "it so, order these products by a mapping of their own (`where`), or set "
+        f"features.horizon to {near} and inventory.lead_time to {near - review} at most: they are "
+        "then forecast and not ordered (lead_time_beyond_horizon)"
+    ]
 
 
 def _doubts(extent: Extent, horizon: int) -> list[str]:

@@ -14,6 +14,7 @@ from invopt.sources.blank_keys import complete_keys
 from invopt.sources.by_place import UnitedFiles, unite_places
 from invopt.sources.calendar_columns import stack_calendar
 from invopt.sources.cases_and_singles import cases_beside
+from invopt.sources.closed_weekdays import close_weekdays
 from invopt.sources.companions import Companions
 from invopt.sources.counted_lines import count_lines
 from invopt.sources.customer_rows import add_customers
@@ -34,6 +35,7 @@ from invopt.sources.guess_notes import (
 from invopt.sources.inspect import inspect_files
 from invopt.sources.item_cells import part_items
 from invopt.sources.joint_products import join_product_names
+from invopt.sources.key_parts import complete_series
 from invopt.sources.lead_units import count_in_periods
 from invopt.sources.line_kinds import LineKinds
 from invopt.sources.measures_by_place import stack_measured_places
@@ -129,6 +131,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         found = Placing(reader, sales.file, sales.keys, dates=dates, table=table, notes=notes)
         Companions(found).place(others)
         _place_columns(found, sales, table, places)
+        close_weekdays(found, sales, frequency)
         count_in_periods(reader, found.tables, found.sources, frequency, notes)
         notes += dash_notes(files)
     content = {
@@ -251,6 +254,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     count_lines(reader, places, asked)
     join_heads(reader, places)
     complete_keys(reader, places, asked)
+    complete_series(reader, places, asked)
     convert_units(reader, places)
     net_returns(reader, places, asked)
     join_product_names(reader, places, asked)

@@ -1,4 +1,4 @@
-"""Products that several columns name together: a wine and its line, a style and its size.
+"""Products that several columns name together: a wine and its line.
 
 A list of what is in stock, or of what is sold, tells which: each of its rows has another
 combination of them, and no column alone tells its rows apart.
@@ -20,13 +20,6 @@ _MOST = 3  # columns that name a product together
 _KNOWN = 0.9  # share of the rows sold whose combination the list has
 _OF_GOODS = ("on_hand", "in_stock", "unit_cost", "list_price", "pack_size", "lead_time",
              "reorder_point", "counted")  # fmt: skip
-# In names of columns of what one product is kept in.
-_VARIANTS = (
-    r"(^|_)(size|colou?r|variant|variation|grosse|groesse|farbe|variante|taille|couleur|talla"
-    r"|tallas|tamano|tamanho|cor|misura|taglia|colore|maat|kleur|rozmiar|kolor|boyut|beden|renk"
-    r"|storlek|farg|farve|length|width|flavou?r|scent|presentacion|presentation|volume_ml|fit"
-    r"|strength|dosage|ukuran|warna)(_|$|name|code|id)"
-)
 _NO_PART = (
     r"date|time|status|state|supplier|vendor|lieferant|proveedor|fournisseur|customer|client|kunde"
     r"|currency|note|comment|remark|(^|_)(lot|batch|bin|uom|unit|unidad)(_|$)"
@@ -57,22 +50,18 @@ def _may_be_sales(file: FileFacts) -> bool:
 
 def _parts(reader: Reader, files: list[FileFacts], sales: FileFacts) -> Iterator[list[str]]:
     """Yield the columns that name a product together in sales, as a list of goods tells them."""
-    product = Keys.of(sales).product
+    if Keys.of(sales).product is not None:
+        return
     for file in files:
         if file is sales or file.periods or not _is_of_goods(file):
             continue
         both = {c.name.lower() for c in file.columns}
         shared = [c.name for c in sales.columns if c.name.lower() in both and c.num_distinct > 1]
         texts = {c.name for c in sales.of_kind(TEXT)}
-        if product is None and Keys.of(file).product is None:
-            names = [n for n in shared if n in texts and _may_be_part(n)]
-            tries = [[*c] for size in range(2, _MOST + 1) for c in combinations(names, size)]
-        elif product in shared:
-            names = [n for n in shared if n != product and re.search(_VARIANTS, plain(n))]
-            sizes = range(1, min(len(names), _MOST - 1) + 1)
-            tries = [[str(product), *c] for size in sizes for c in combinations(names, size)]
-        else:
+        if Keys.of(file).product is not None:
             continue
+        names = [n for n in shared if n in texts and _may_be_part(n)]
+        tries = ([*c] for size in range(2, _MOST + 1) for c in combinations(names, size))
         yield from (parts for parts in tries if _tell_apart(reader, file, sales, parts))
 
 

@@ -13,7 +13,8 @@ _ASKED = re.compile("order|bestell|command|pedid", re.IGNORECASE)
 _RECEIVED = re.compile(r"_?(received|inbound|inwards)_?")
 # Words of columns, without accents and with _ between words.
 _COLUMNS = {
-    "supplier": ("supplier", "vendor", "lieferant", "fournisseur", "proveedor"),
+    "supplier": ("supplier", "supplier_name", "vendor", "vendor_name", "wholesaler", "lieferant",
+                 "grosshandler", "fournisseur", "proveedor"),
     "order_days": ("order_days", "bestelltage", "jours_de_commande", "dias_de_pedido"),
     "min_value": ("min_value", "min_order_value", "mindestbestellwert", "franco"),
     "min_units": ("min_units",),
@@ -42,6 +43,20 @@ _COLUMNS = {
              "cout", "coste"),
 }  # fmt: skip
 _SUPPLIERS = ("order_days", "min_value", "min_units", "order_cost", "budget")
+# Names of a supplier's terms that no word above is: "Minimum order value", "Cost per order".
+_LEAST = r"(min|minimum|mindest|minimo|minimal|minimale)_?(.+_)?"
+_TERMS = {
+    "order_days": r"(order|ordering)_(week)?days?|bestell_?tage?|jours?_de_commande"
+    r"|dias?_de_pedido",
+    "min_value": _LEAST + r"(order|bestell)?_?(value|amount|spend|wert|betrag|valeur|montant|valor"
+    r"|importe)(_[a-z]{3})?",
+    "min_units": _LEAST + r"(order|bestell)?_?(units|pieces|qty|quantity|menge|stuck|quantite"
+    r"|cantidad)|moq",
+    "order_cost": r"(costs?|fee|charge)_(per|of|for)_(an_)?(order|delivery|shipment)|bestellkosten"
+    r"|(order|ordering|delivery|shipping|freight)_(costs?|fee|charge)|(liefer|versand)kosten"
+    r"|frais_(de_)?(port|livraison|commande)|kosten_(pro|je)_(bestellung|lieferung)",
+}
+_DAYS = r"(^|_)(week)?(days?|tage?|jours?|dias?)(_|$)|(liefer|bestell)tage?"
 _OVERRIDES = ("from", "to", "kind", "value", "who", "why", "made_at")
 
 
@@ -145,13 +160,41 @@ def _suppliers(file: FileFacts, found: dict[str, ColumnFacts], keys: Keys) -> di
         return None
     if found["supplier"].num_distinct < file.num_rows:
         return None
-    columns = _entries(found, ("supplier", *_SUPPLIERS))
+    columns = _entries(_with_terms(file, found), ("supplier", *_SUPPLIERS))
     numbers = {c.name: c for c in file.of_kind(NUMBER)}
     if (lead := by_word(list(numbers), "lead_time")) is not None:
         columns["lead_time"] = number_entry(numbers[lead])
     elif (spelled := lead_time_in_words(file.columns)) is not None:
         columns["lead_time"] = spelled
     return {"columns": columns}
+
+
+def _with_terms(file: FileFacts, found: dict[str, ColumnFacts]) -> dict[str, ColumnFacts]:
+    """Return the column of each role, terms of a supplier in other words among them."""
+    named = {
+        role: column
+        for role, words in _TERMS.items()
+        for column in reversed(file.columns)
+        if re.fullmatch(words, plain(column.name))
+        and (column.kind == NUMBER) != (role == "order_days")
+    }
+    return named | found
+
+
+def unread_terms(file: FileFacts, table: dict[str, Any]) -> list[str]:
+    """Return what a planner's file says that its table does not read: numbers, and weekdays.
+
+    Args:
+        file: What it holds.
+        table: As planning_table returns it.
+    """
+    said = str(table)
+    return [
+        c.name
+        for c in file.columns
+        if not re.search(rf"(?<!\w){re.escape(c.name)}(?!\w)", said)
+        and (c.kind == NUMBER or re.search(_DAYS, plain(c.name)))
+    ]
 
 
 def _of_whom(keys: Keys, found: dict[str, ColumnFacts]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from invopt.sources.facts import (
     TEXT,
     ColumnFacts,
     FileFacts,
+    dates_in,
     most_values,
     num_distinct,
 )
@@ -27,6 +28,7 @@ from invopt.sources.words import (
     named,
     number_entry,
     roles_of,
+    shortened,
 )
 from invopt.sql import quote
 
@@ -59,9 +61,28 @@ _TEXT_ROLES = {
             "product_title",
             "product_description",
         ),
-        "supplier": ("vendor", "lieferant", "fournisseur", "proveedor"),
-        "category": ("kategorie", "warengruppe", "categorie", "categoria", "famille", "familia"),
-        "brand": ("marke", "marque", "marca"),
+        "supplier": (
+            "supplier",
+            "supplier_name",
+            "vendor",
+            "vendor_name",
+            "wholesaler",
+            "lieferant",
+            "grosshandler",
+            "grosshandel",
+            "fournisseur",
+            "proveedor",
+        ),
+        "category": (
+            "category",
+            "kategorie",
+            "warengruppe",
+            "categorie",
+            "categoria",
+            "famille",
+            "familia",
+        ),
+        "brand": ("brand", "marke", "marque", "marca"),
     }.items()
     for word in words
 }
@@ -71,7 +92,9 @@ _PHASES = {
     for role, words in {
         "phase_in": ("phase_in", "phasein", "launch_date", "launched_on", "einfuehrungsdatum"),
         "phase_out": ("phase_out", "phaseout", "discontinued_on", "discontinued_from",
-                      "end_of_life", "end_of_sale", "auslaufdatum"),
+                      "discontinued", "discontinued_date", "discontinue_date", "delisted",
+                      "delisted_from", "delisting_date", "end_of_life", "end_of_sale",
+                      "auslaufdatum"),
     }.items()
     for word in words
 }  # fmt: skip
@@ -121,6 +144,7 @@ class ProductFiles(Placer):
             return self._stock_now(file, own, stock, describing)
         if "products" in self.tables:
             return "products are mapped from another file"
+        self._tell_phases(file)
         key = self.placing.series_key(own)
         told = _attributes(file, {*own.there, own.series}, zeros=self._with_zeros(file))
         self.tables["products"] = {"from": file.name} | ({"unique_id": key} if key else {}) | {
@@ -147,7 +171,16 @@ class ProductFiles(Placer):
                 f"{stock.columns['on_hand'].name} of {file.name} is read as the stock of today: "
                 "take it out of `position` where it is something else"
             )
-        if about := told_of_products(file, {*own.there, own.series, *stock.names}):
+        taken = {*own.there, own.series, *stock.names}
+        about = told_of_products(file, taken)
+        left = [c.name for c in file.of_kind(NUMBER) if c.name not in taken and c not in about]
+        if left:
+            self.notes.append(
+                f"not read of {file.name} ({file.path}): {shortened(left)}, since what is of today "
+                "tells a model nothing; where one is a pack, a minimum or another term of "
+                "ordering, write it under products (docs/your-data.md)"
+            )
+        if about:
             if self._matched(own):
                 describing.append(_describing(file, own, stock))
             else:
@@ -170,6 +203,22 @@ class ProductFiles(Placer):
         )  # fmt: skip
         self.notes.append(f"the stock in {file.name} ({held}) is not mapped: {reason}")
         return _describing(file, own, stock)
+
+    def _tell_phases(self, file: FileFacts) -> None:
+        """Say which dates to come of a list of products are not read: some may end a product."""
+        last = self.dates.max()
+        ahead = [
+            c.name
+            for c in file.of_kind(DATE)
+            if plain(c.name) not in _PHASES and (dates_in(self.reader, file, c) > last).any()
+        ]
+        if ahead:
+            self.notes.append(
+                f"not read of {file.name} ({file.path}): {', '.join(ahead)}, which reaches beyond "
+                "the last sale; where a product ends then, write phase_out: "
+                f"{named(ahead[0])} under products (the first day on which it is no longer sold), "
+                "so that nothing is ordered that would be left over"
+            )
 
     def _tell_quantity(self, file: FileFacts, numbers: list[ColumnFacts]) -> None:
         """Say that a quantity is taken as an attribute: a stock would tell the past what is now."""
@@ -250,6 +299,7 @@ class ProductFiles(Placer):
         told = _attributes(replace(self.sales, columns=tuple(told_with_sales)), {*keys})
         columns |= {_apart(role, columns): entry for role, entry in told.items()}
         for file in describing:
+            self._tell_phases(file)
             matched = self._matched(self.placing.keys_of(file))
             about = quote(file.name)
             same = [self._same_key(file, theirs, ours, about) for theirs, ours in matched.items()]

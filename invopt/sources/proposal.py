@@ -244,6 +244,8 @@ def _take_out(guess: Guess, why: str, err: InvalidInputError | None) -> None:
 
 def _extent(folder: Path, profile: DataProfile) -> Extent:
     lead_times: list[float] = []
+    waits: dict[str, float] = {}
+    margins: list[float] = []
     lives: list[float] = []
     columns: set[str] = set()
     afterwards: set[str] = set()
@@ -262,7 +264,10 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         }
         likeness += panel.num_series * np.array(_likeness(panel))
         if "lead_time" in panel.series:
-            lead_times += panel.series["lead_time"].dropna().to_list()
+            known = panel.series.dropna(subset=["lead_time"])
+            lead_times += known["lead_time"].to_list()
+            waits |= dict(zip(known["unique_id"].astype(str), known["lead_time"], strict=True))
+        margins += _margins(panel)
         if "shelf_life" in panel.series:
             lives += panel.series["shelf_life"].dropna().to_list()
     longest = int(np.ceil(max(lead_times))) if lead_times else None
@@ -280,7 +285,22 @@ def _extent(folder: Path, profile: DataProfile) -> Extent:
         ahead=tuple(sorted(ahead)),
         likeness_of_years=float(years),
         likeness_of_months=float(months),
+        margin=round(float(np.median(margins)), 2) if 2 * len(margins) > num_series else None,
+        lead_times=waits,
     )
+
+
+def _margins(panel: Panel) -> list[float]:
+    """Return what unit costs leave of prices, as shares of these, of products that name both.
+
+    A product that is sold below its cost says nothing of what a lost sale costs.
+    """
+    if not {"unit_cost", "list_price"} <= set(panel.series):
+        return []
+    cost, price = (panel.series[c].to_numpy(np.float64) for c in ("unit_cost", "list_price"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = (price - cost) / price
+    return [float(m) for m in left[(cost > 0) & (price > cost)]]
 
 
 def _likeness(panel: Panel) -> tuple[float, float]:

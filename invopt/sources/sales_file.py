@@ -96,12 +96,6 @@ DESCRIPTIONS = (
 )  # fmt: skip
 # In names of columns of how orders to suppliers were delivered.
 _DELIVERED = r"promised|on_time|defect|inspect|quality|received|actual_d|delay|wareneingang"
-# In names of columns that a stock list may have several rows of a product by, and are no places.
-_NO_PLACE = (
-    r"lot|batch|serial|bin|supplier|vendor|lieferant|proveedor|fournisseur|customer|client|kunde"
-    r"|size|colou?r|variant|talla|taille|grosse|farbe|uom|(^|_)(unit|price|cost|qty|quantity)(_|$)"
-    r"|currency|status|state|categor|brand|date|row|line|order|user|employee|price|cost"
-)
 _LEAST, _PAIR, _FULL = 2, 2, 0.5
 _WEAK = {"value", "count", "y", "target"} | MONEY
 # Remarks, in scripts that are not Latin.
@@ -213,7 +207,6 @@ def find_sales(
     )
     found = _with_code_of_list(reader, found, files, asked)
     found = _with_product_of_places(reader, found)
-    found = _by_place_of_stock(reader, found, files)
     return _by_region(reader, found, files)
 
 
@@ -251,33 +244,6 @@ def _knows(
         file.name,
     ).to_pylist()
     return bool(found["known"] >= UNIQUE * found["n"])
-
-
-def _by_place_of_stock(reader: Reader, sales: SalesFile, files: list[FileFacts]) -> SalesFile:
-    """Return sales with the place that stock is kept by, where no word says that it is one.
-
-    That is a column of both that tells the rows of a stock list apart, as pharmacy_id does.
-    """
-    product = sales.keys.product
-    if product is None or sales.keys.location is not None or sales.date is None:
-        return sales
-    ours = {c.name.lower(): c for c in sales.file.columns if c.kind != DATE}
-    for file in files:
-        names = {c.name.lower(): c.name for c in file.columns if c.num_distinct >= _LEAST}
-        stock = [c.name for c in file.of_kind(NUMBER) if by_word([c.name], "on_hand")]
-        if file is sales.file or file.periods or product.lower() not in names or not stock:
-            continue
-        dates = [c.name for c in file.of_kind(DATE)][:1]
-        key = [names[product.lower()], *dates]
-        if num_combined(reader, file, map(quote, key)) >= UNIQUE * file.num_rows:
-            continue
-        for name in [n for n in ours if n in names and n != product.lower()]:
-            both = [*key, names[name]]
-            is_place = not re.search(_NO_PLACE, plain(name)) and not ours[name].has_fraction
-            is_place = is_place and by_word([name], "product") is None
-            if is_place and num_combined(reader, file, map(quote, both)) >= UNIQUE * file.num_rows:
-                return replace(sales, keys=replace(sales.keys, location=ours[name].name))
-    return sales
 
 
 def _without_rare_product(reader: Reader, sales: SalesFile, asked: SpokenNames) -> SalesFile:

@@ -137,7 +137,7 @@ def test_a_style_whose_stock_is_kept_by_size_is_sold_by_size(tmp_path):
         sales__csv=lines("date,style,size,qty", *rows),
         stock__csv=lines("style,size,stock", *held),
     )
-    assert panel.unique_ids.tolist() == ["Coat M", "Coat S", "Shirt M", "Shirt S"]
+    assert panel.unique_ids.tolist() == ["Coat_M", "Coat_S", "Shirt_M", "Shirt_S"]
     assert report.sums["position.on_hand"] == 20
 
 

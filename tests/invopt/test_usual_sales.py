@@ -89,3 +89,13 @@ def test_marks_do_not_change_when_the_future_is_known():
     whole = cleaned(y).flags
     for end in (60, 101, 150):
         np.testing.assert_array_equal(cleaned(y[:, :end]).flags, whole[:, :end])
+
+
+def test_a_slow_seller_is_dead_after_five_gaps_and_no_sooner_than_it_was_silent_before():
+    y = np.zeros((3, 400), np.int32)
+    y[0, :240:20] = 2  # silent for 179 days, nine times its gap of 20
+    y[1, :300:20] = 2  # silent for 119, six times
+    y[2, 30:60], y[2, 300:340] = 3, 3  # one season of the year, silent for 60 days, 240 before
+    assert dead_series(cleaned(y)).tolist() == [True, True, False]
+    y[1, 300:340:20] = 2  # silent for 79 days, four times
+    assert dead_series(cleaned(y)).tolist() == [True, False, False]

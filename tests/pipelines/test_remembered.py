@@ -1,6 +1,7 @@
 import pytest
 
 from invopt.errors import ConfigError
+from pipelines.launch import _tell_changed
 from pipelines.parameters import REMEMBERED, Parameters
 from serving.stores.order_plans import keep_plan, last_plan
 from tests.builders import CONFIGS
@@ -58,3 +59,22 @@ def test_a_mapping_too_long_for_a_step_is_refused_with_what_to_do(tmp_path):
     (tmp_path / "config.yaml").write_text("name: t\ndata: {mapping: m.yaml}\n")
     with pytest.raises(ConfigError, match="as a step is given it, and 100,000 are the most"):
         Parameters.load(tmp_path / "config.yaml")
+
+
+def test_a_mapping_that_was_edited_since_the_training_is_told(tmp_path, capsys):
+    for name in ("vn2.yaml", "datasets/vn2.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((CONFIGS / name).read_text())
+    config, mapping = tmp_path / "vn2.yaml", tmp_path / "datasets" / "vn2.yaml"
+    Parameters.load(config).remember(tmp_path)
+    again = Parameters.remembered(tmp_path, (), "two")
+    _tell_changed(again)
+    assert capsys.readouterr().out == ""
+    mapping.write_text(mapping.read_text() + "# a minimum\n")
+    _tell_changed(again)
+    assert capsys.readouterr().out == (
+        f"invopt: {mapping.resolve()} changed since the training, and this run goes by what stood "
+        f"there then; --config {config.resolve()} takes what stands there now\n"
+    )
+    mapping.unlink()
+    assert again.changed_files == []

@@ -11,6 +11,7 @@ from invopt.forecasts import ForecastArrays
 from invopt.inventory import decide, plan_orders, segments_of, stock_of, terms_of
 from invopt.inventory.backtest import forecast_rule
 from invopt.inventory.decision import ReviewRules
+from invopt.inventory.exceptions import _usual_demand
 from invopt.inventory.segments import SalesStatistics
 from invopt.inventory.simulation import State
 from tests.builders import make_panel
@@ -330,3 +331,15 @@ def test_money_in_a_reason_is_of_a_currency_where_one_is_configured():
     assert re.search(r"units \(EUR [\d.]+\) are missed whatever is ordered", dry)
     assert re.search(r"one less costs [\d.]+ more, one more costs [\d.]+ more", bare)
     assert re.search(r"units \([\d.]+ in money\) are missed whatever is ordered", bare)
+
+
+def test_a_lumpy_part_with_a_long_lead_time_is_no_jump_of_demand():
+    y = np.zeros((3, 400), np.int32)
+    y[:2, ::25] = 6  # none in the latest 13 days, 24 in a hundred
+    y[2, ::25] = 1
+    panel = replace(make_panel(num_series=3, num_periods=400), y=y, flags=np.zeros(y.shape, "u1"))
+    expected = np.array([24.0, 120.0, 13.0])
+    usual, chance = _usual_demand(panel, np.full(3, 100), expected)
+    assert usual.round(1).tolist() == [24.0, 24.0, 4.0]
+    jump = (expected > 3 * usual) & (np.abs(expected - usual) > chance)
+    assert jump.tolist() == [False, True, False]
