@@ -16,6 +16,7 @@ from invopt.sources.calendar_columns import stack_calendar
 from invopt.sources.cases_and_singles import cases_beside
 from invopt.sources.companions import Companions
 from invopt.sources.counted_lines import count_lines
+from invopt.sources.crossed_columns import stack_crossed
 from invopt.sources.customer_rows import add_customers
 from invopt.sources.dated_sheets import date_sheets
 from invopt.sources.day_columns import stack_days
@@ -235,6 +236,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     """Return files as tables that a mapping can read, and what was made of them."""
     places = unite_places(reader, files)
     date_sheets(reader, places)
+    stack_crossed(reader, places, asked)
     split_columns(reader, places)
     unnest_lines(reader, places)
     stack_months(reader, places)

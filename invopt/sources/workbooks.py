@@ -19,7 +19,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dated_blocks import LOOKED_AT, blocks_among, rows_with_days
 from invopt.sources.formats import NumberStyle, number_style
 from invopt.sources.header_days import with_iso_days
-from invopt.sources.headers import header_row, is_row, names_of, two_lines
+from invopt.sources.headers import header_row, is_row, names_of, several_lines
 from invopt.sources.spreadsheets import open_spreadsheet
 from invopt.sources.weekdays import monday_in
 
@@ -115,11 +115,11 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
         )
         table, notes = _of_columns(file, names, [row for row in rows[at:] if _is_filled(row)])
         return table, [note, *notes]
-    both = two_lines(looked, at)
-    at, cells = both or (at, looked[at])
+    head = several_lines(looked, at)
+    first = at if head is None else head.first
+    at, cells = (at, looked[at]) if head is None else (head.last, head.names)
     names, told = names_of(with_iso_days(cells))
     notes = [f"{file.name}: {sentence}" for sentence in told]
-    first = at - 1 if both else at
     above = [" ".join(filter(None, row)) for row in looked[:first] if any(row)]
     if above:
         notes.append(f"{file.name}: {len(above)} lines above the header are not read ({above[0]})")
