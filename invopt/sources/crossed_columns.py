@@ -117,7 +117,9 @@ def _of_places(rests: Mapping[str, str]) -> tuple[dict[str, str], str] | None:
     """
     texts = list(dict.fromkeys(rest for rest in rests.values() if not is_total(rest)))
     crossed = _crossed(texts)
-    for own, other in ((0, 1), (1, 0)) if crossed else ():
+    for own, other in ((0, 1), (1, 0)):
+        if crossed is None:
+            break
         measures = list(dict.fromkeys(pair[other] for pair in crossed.values()))
         measure = sold_among(measures) if any(map(_is_measure, measures)) else None
         places = {name: crossed[rest][own] for name, rest in rests.items()

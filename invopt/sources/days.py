@@ -24,6 +24,8 @@ _PARTED = re.compile(r"\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{1,4}\b.*")
 _DOTTED = re.compile(r"(?:19|20)\d{2}\. ?\d{1,2}\. ?\d{1,2}\.?( .*)?")
 _SERIAL = re.compile(r"[345]\d{4}([.,]\d+)?|\d{10}([.,]\d+)?|\d{13}([.,]\d+)?")
 _LAST_PERIOD = 16
+_SHORT_YEAR = re.compile(r"([^\W\d_]+)\.?[-/. ']+(\d{2})")
+_MONTHS_BY_YEAR = 4  # from which on figures behind months are years
 # Names of columns, as plain() writes them.
 FISCAL_YEARS = ("gjahr", "fiscal_year", "exercice", "ejercicio", "geschaftsjahr", "geschaeftsjahr",
                 "fy", "esercizio", "boekjaar")  # fmt: skip
@@ -128,6 +130,7 @@ def days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, 
         name: text.replace("_", "-") if re.fullmatch(r"[\d_]+", text) else text
         for name, text in texts.items()
     }
+    texts = _with_centuries(texts)
     listed = ", ".join(f"({literal(name)}, {literal(text)})" for name, text in texts.items())
     rows = f"(SELECT * FROM (VALUES {listed}) v(name, label))"
     label, place = Raw("label", "VARCHAR"), f"columns of {source}"
@@ -136,6 +139,19 @@ def days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, 
     rows_read = reader.fetch(sql, source).to_pylist()
     days = {row["name"]: row["day"] for row in rows_read if row["day"] is not None}
     return {name: days[name] for name in texts if name in days}
+
+
+def _with_centuries(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return texts, months with a year of two figures (Fev/24) with the whole year.
+
+    They are days of a month where their figures differ about as often as they do.
+    """
+    found = [_SHORT_YEAR.fullmatch(text.strip()) for text in texts.values()]
+    years = {match[2] for match in found if match}
+    if not texts or not all(found) or len(texts) < _MONTHS_BY_YEAR * len(years):
+        return dict(texts)
+    pairs = zip(texts, found, strict=True)
+    return {name: f"{match[1]} 20{match[2]}" for name, match in pairs if match}
 
 
 def part_expression(year: str, part: str, day: str | None, *, is_week: bool) -> str:

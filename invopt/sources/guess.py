@@ -50,7 +50,7 @@ from invopt.sources.product_columns import stack_products
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
 from invopt.sources.sales_columns import BesideColumns, SalesColumns
-from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
+from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys, told_region
 from invopt.sources.size_columns import stack_sizes
 from invopt.sources.sums_among import sums_of_others
 from invopt.sources.sums_of_groups import sums_of_groups
@@ -122,6 +122,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         sales = _found_sales(reader, places, asked, notes)
         if not asked.named:
             _refuse_empty_sales(sales, empty)
+        notes += filter(None, [told_region(sales)])
         made: dict[str, Any] = {}
         frequency, dates, table = _sales_table(reader, places, sales, asked, made, notes)
         _leave_out_totals(reader, sales, table, notes)

@@ -113,7 +113,7 @@ def _tells(level: Sequence[str]) -> bool:
     return len(there) > 1 or any(year_of(cell) for cell in there)
 
 
-def _named(levels: list[Sequence[str]]) -> list[str] | None:
+def _named(levels: Sequence[Sequence[str]]) -> list[str] | None:
     """Return names by the labels of each level, outer ones first; None where few are periods."""
     parts = [parts_of(list(dict.fromkeys(filter(None, level)))) for level in levels]
     names, periods, others = [], set(), set()
