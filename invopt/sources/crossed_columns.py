@@ -158,8 +158,13 @@ def _of_days(reader: Reader, found: UnitedFiles, file: FileFacts) -> FileFacts |
     if any(_is_measure(label) or is_of_something_else(label) or not may_be_place(label)
            for side in sides for label in side):  # fmt: skip
         return None
-    told = _which_are_places(reader, [f for f in found.files if f is not file], sides)
+    # Two words in one line may be one product (Fig bag), which no number of names tells.
+    is_deep = file.name in reader.deep
+    others = [f for f in found.files if f is not file]
+    told = _which_are_places(reader, others, sides, by_number=is_deep)
     day = dates[0].name
+    if told is None and not is_deep:
+        return None
     if told is None:
         found.doubts[file.name] = _doubt(file, crossed, day)
         return None
@@ -225,11 +230,15 @@ def _splits(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _which_are_places(
-    reader: Reader, others: Sequence[FileFacts], sides: Sequence[Collection[str]]
+    reader: Reader,
+    others: Sequence[FileFacts],
+    sides: Sequence[Collection[str]],
+    *,
+    by_number: bool,
 ) -> tuple[int, str] | None:
     """Return which of two lists are places, and why; None where nothing tells it.
 
-    Names in another file say it, words for places do, and else that places are fewer.
+    Names in another file say it, words for places do, and else, where asked, that places are fewer.
     """
     known = _names_in(reader, others)
     for n in (0, 1):
@@ -240,7 +249,7 @@ def _which_are_places(
             other = sum(plain(label) in known[role] for label in sides[1 - n])
             if shared >= max(1.0, _KNOWN * len(sides[n])) and not other:
                 return place, f"another file names {shared} of these {role}s"
-    if len(sides[0]) == len(sides[1]):
+    if len(sides[0]) == len(sides[1]) or not by_number:
         return None
     place = 0 if len(sides[0]) < len(sides[1]) else 1
     return place, "the fewer ones are taken for the places: exchange them in the source if not"

@@ -45,6 +45,7 @@ class Header:
         notes: What was done to names and to lines above.
         quote: Sign around cells that hold a delimiter.
         is_there: False where the first line is a row already, and columns are numbered.
+        is_deep: True where it has several lines, the upper ones above several columns each.
     """
 
     columns: list[str]
@@ -53,6 +54,7 @@ class Header:
     notes: list[str]
     quote: str = '"'
     is_there: bool = True
+    is_deep: bool = False
 
 
 def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> Header:
@@ -96,7 +98,7 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
         notes.append(
             f"{Path(file).name}: {len(above)} lines above the header are not read ({above[0][:60]})"
         )
-    return Header(columns, delimiter, texts[:at], notes, sign)
+    return Header(columns, delimiter, texts[:at], notes, sign, is_deep=head is not None)
 
 
 def _refuse_no_table(name: str, file: str, texts: list[str]) -> None:

@@ -90,6 +90,8 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         file, source = str(copy), source.model_copy(update={"delimiter": blocks.delimiter})
     header = find_header(name, file, opened, source.delimiter)
     engine.notes += [f"{name}: {note}" for note in header.notes]
+    if header.is_deep:
+        engine.deep.add(name)
     lines = _read_csv(engine, view, name, file, header)
     if lines is None or not _all_told(engine, view, file, header, len(lines)):
         # Mixed line ends, or a quote that never closes and swallows the lines after it.

@@ -7,7 +7,7 @@ with zeros is the exception: 71 shown as 00071 is 00071.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
@@ -38,10 +38,12 @@ class Sheet:
     Attributes:
         table: Of its cells under its header; columns of one kind have its type, others are text.
         notes: What a person should know.
+        is_deep: Whether its header has several lines.
     """
 
     table: pa.Table
     notes: list[str]
+    is_deep: bool = False
 
 
 def sheets_of(file: Path) -> dict[str, tuple[Any, ...]]:
@@ -84,20 +86,21 @@ def read_sheet(file: Path, name: str | None) -> Sheet:
             f"{file.name} has {len(there)} sheets and {wanted} is read; {', '.join(others)} "
             "are not: name another with sheet"
         )
-    table, more = _table(file, wanted, rows)
+    read = _table(file, wanted, rows)
+    more = list(read.notes)
     if num_uncalculated:
         more.append(
             f"{file.name}: {num_uncalculated:,} formulas of {wanted} have no stored value and read "
             "as empty: open the file in a spreadsheet and save it"
         )
-    return Sheet(table, [*notes, *more])
+    return replace(read, notes=[*notes, *more])
 
 
 def _filled_rows(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, ...]]:
     return (tuple(row) for row in rows if _is_filled(row))
 
 
-def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, list[str]]:
+def _table(file: Path, sheet: str, rows: list[list[Any]]) -> Sheet:
     width = max((k + 1 for row in rows for k, v in enumerate(row) if v is not None), default=0)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
     looked = [["" if v is None else str(v) for v in row] for row in rows[:_LOOKED_AT]]
@@ -105,7 +108,7 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     if at is None:
         raise InvalidInputError(f"{file}: sheet {sheet} is empty; expected a header line.")
     if (blocks := _in_blocks(file, rows)) is not None:
-        return blocks
+        return Sheet(*blocks)
     looked = [[_without_midnight(cell) for cell in row] for row in looked]
     if not any(any(row) for row in looked[:at]) and is_row([row for row in looked if any(row)]):
         names = [f"column_{number}" for number in range(1, width + 1)]
@@ -114,7 +117,7 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
             f"named {', '.join(names[:3])} …"
         )
         table, notes = _of_columns(file, names, [row for row in rows[at:] if _is_filled(row)])
-        return table, [note, *notes]
+        return Sheet(table, [note, *notes])
     head = several_lines(looked, at)
     first = at if head is None else head.first
     at, cells = (at, looked[at]) if head is None else (head.last, head.names)
@@ -128,7 +131,7 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     if monday is not None and WEEK not in names:
         table = table.append_column(WEEK, pa.array([monday.isoformat()] * table.num_rows))
         more.append(f"{file.name}: the week of {monday} above {sheet} is read as the column {WEEK}")
-    return table, [*notes, *more]
+    return Sheet(table, [*notes, *more], is_deep=head is not None)
 
 
 def _titles_in(file: Path) -> list[str]:

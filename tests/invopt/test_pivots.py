@@ -188,3 +188,10 @@ def test_measures_of_the_weather_by_city_are_no_products_in_shops(tmp_path):
     text = crossed(("Leith", "Gorgie"), ("temperature", "rain", "wind"))
     with pytest.raises(InvalidInputError, match="no file looks like sales"):
         tried(tmp_path, weather__csv=text)
+
+
+def test_products_of_two_words_in_one_line_are_no_shops(tmp_path):
+    names = ["Rye roll", "Rye tart", "Rye bun", "Oat roll", "Oat tart"]
+    rows = [f"{d:%Y-%m-%d},{','.join(str(n + k) for k in range(5))}" for n, d in enumerate(DAYS)]
+    _, panel, _ = tried(tmp_path, sold__csv=lines(f"Date,{','.join(names)}", *rows))
+    assert sorted(panel.unique_ids) == sorted(names)
