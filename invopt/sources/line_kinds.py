@@ -57,9 +57,14 @@ _NOT_SOLD = (
     r"|ubungsbuchung|suspended|abort(ed)?"
     r"|abgebrochen|abbruch|interrompu|interrotto|interrumpido|trainings?bon|training (mode|sale)"
     r"|mode formation|modo formacion|addestramento|incomplete|unvollstandig|no ?sale|unfinished)$"
-    r"|^(sub ?total|zwischensumme|sous total|subtotale|tender(ed)?|payment|zahlung|paiement|pago"
+)
+# Sums and tenders of a journal, where others of its lines are items: of a payment alone it is not
+# known whether it is the sale.
+_TENDERS = (
+    r"^(sub ?total|zwischensumme|sous total|subtotale|tender(ed)?|payment|zahlung|paiement|pago"
     r"|pagamento|change|wechselgeld|float|cash (in|out|lift|drop)|till (open|close)|z report)$"
 )
+_ITEMS = r"(^| )(items?|artikel|articles?|articulo|articolo|sale line|goods|plu|products?)( |$)"
 # Of a till, what is not closed is not sold yet; an order that is open is asked for all the same.
 _OPEN = (
     r"^(open|offen|ouvert|abierto|aperto|aberto|on hold|hold|held|saved|lay ?by|lay ?away|pending"
@@ -186,6 +191,8 @@ class LineKinds(Lines):
         texts = {value: plain_text(value) for value in values}
         left = {v: "never sold" for v, text in texts.items()
                 if v not in self.told and re.search(_NOT_SOLD, text)}  # fmt: skip
+        if any(re.search(_ITEMS, text) for text in texts.values()):
+            left |= {v: "never sold" for v, text in texts.items() if re.search(_TENDERS, text)}
         names = [plain(column.name) for column in self.file.columns]
         closed = any(re.search(_CLOSED, text) for text in texts.values())
         if closed and any(re.search(_OF_A_TILL, name) for name in names):

@@ -102,7 +102,8 @@ def tell_texts(reader: Engine, name: str, source: str, texts: dict[str, str]) ->
         raw = texts[column]
         rows = reader.fetch(
             f"SELECT trim({raw}) AS v, {is_mark_sql(raw)} AS known, count(*) AS n FROM "
-            f"{quote(source)} WHERE {_is_no_figure(raw)} GROUP BY 1, 2 ORDER BY n DESC, v LIMIT 1000",
+            f"{quote(source)} WHERE {_is_no_figure(raw)} "
+            "GROUP BY 1, 2 ORDER BY n DESC, v LIMIT 1000",
             name,
         ).to_pylist()
         for known, fate in (

@@ -118,3 +118,10 @@ def test_months_with_two_figures_of_a_year_are_read_in_other_languages(tmp_path,
     report, _, _ = tried(tmp_path, curva__csv=lines(f"Codigo;{';'.join(names)}", *rows))
     assert (str(report.first), str(report.last)) == ("2024-01-01", "2025-12-01")
     assert report.sums["sales.y"] == 4 * sum(range(24)) + 24 * 6
+
+
+def test_payments_are_the_sales_where_nothing_else_is(tmp_path):
+    rows = [f"{d},Tea,{n},Payment" for n, d in enumerate(DAYS, start=1)]
+    text = lines("Date,Item,Qty,Event Type", *rows, f"{DAYS[-1]},Tea,-5,Refund")
+    report, _, _ = tried(tmp_path, items__csv=text)
+    assert report.sums["sales.y"] == SOLD - 5
