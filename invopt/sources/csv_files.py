@@ -17,7 +17,7 @@ from typing import IO
 import pandas as pd
 
 from invopt.errors import InvalidInputError
-from invopt.sources.headers import header_row, is_row, names_of, two_lines
+from invopt.sources.headers import header_row, is_row, names_of, several_lines
 
 DELIMITERS = ",;\t|"
 _EDI = ("ISA*", "UNA:", "UNB+")
@@ -45,6 +45,7 @@ class Header:
         notes: What was done to names and to lines above.
         quote: Sign around cells that hold a delimiter.
         is_there: False where the first line is a row already, and columns are numbered.
+        is_deep: True where it has several lines, the upper ones above several columns each.
     """
 
     columns: list[str]
@@ -53,6 +54,7 @@ class Header:
     notes: list[str]
     quote: str = '"'
     is_there: bool = True
+    is_deep: bool = False
 
 
 def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> Header:
@@ -73,8 +75,8 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
             texts = [text.replace('"', "").replace(sign, '"') for text in texts]
         delimiter = delimiter or _delimiter(texts)
         at = _header_line(texts, delimiter)
-        both = two_lines([_cells(text, delimiter) for text in texts], at)
-        at = both[0] if both is not None else at
+        head = several_lines([_cells(text, delimiter) for text in texts], at)
+        at = head.last if head is not None else at
         # A foreign character further down is the matter of its own line.
         line = lines[at].decode("utf-8-sig")
         cells = next(csv.reader([line], delimiter=delimiter, quotechar=sign))
@@ -84,19 +86,19 @@ def find_header(name: str, file: str, opened: Open, delimiter: str | None) -> He
         ) from err
     except csv.Error as err:
         raise InvalidInputError(f"sources.{name}: the header of {file}: {err}.") from err
-    if both is None and (numbered := _numbered(file, texts, at, delimiter, sign)) is not None:
+    if head is None and (numbered := _numbered(file, texts, at, delimiter, sign)) is not None:
         return numbered
     below = [len(_cells(text, delimiter)) for text in texts[at + 1 :] if text.strip()]
     while below and len(cells) > max(below) and not cells[-1].strip():
         cells.pop()  # a delimiter behind the last name, which no row has
-    columns, told = names_of(both[1] if both is not None else cells)
+    columns, told = names_of(head.names if head is not None else cells)
     notes = [f"{Path(file).name}: {sentence}" for sentence in told]
-    above = [text.strip() for text in texts[: at - (both is not None)] if text.strip()]
+    above = [text.strip() for text in texts[: at if head is None else head.first] if text.strip()]
     if above:
         notes.append(
             f"{Path(file).name}: {len(above)} lines above the header are not read ({above[0][:60]})"
         )
-    return Header(columns, delimiter, texts[:at], notes, sign)
+    return Header(columns, delimiter, texts[:at], notes, sign, is_deep=head is not None)
 
 
 def _refuse_no_table(name: str, file: str, texts: list[str]) -> None:

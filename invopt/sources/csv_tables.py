@@ -29,6 +29,7 @@ from invopt.sources.mapping import Source
 from invopt.sources.markup import starts_as_markup, write_rows
 from invopt.sources.tally import is_tally, write_lines
 from invopt.sources.underlined import is_underlined, write_cut
+from invopt.sources.xml_rows import is_list, write_list
 from invopt.sql import literal, quote
 
 
@@ -69,7 +70,7 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         copy = _copy_of(engine, view, "utf8")
         transcode(name, file, opened, source.encoding, copy)
         file = str(copy)
-    if (rows := _from_markup(engine, view, name, file, str(source.path))) is not None:
+    if (rows := _from_markup(engine, view, name, file, source)) is not None:
         file, source = str(rows), source.model_copy(update={"delimiter": ","})
     if source.delimiter in (None, "|") and is_ruled(file, opened):
         copy = _copy_of(engine, view, "unruled")
@@ -89,6 +90,8 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
         file, source = str(copy), source.model_copy(update={"delimiter": blocks.delimiter})
     header = find_header(name, file, opened, source.delimiter)
     engine.notes += [f"{name}: {note}" for note in header.notes]
+    if header.is_deep:
+        engine.deep.add(name)
     lines = _read_csv(engine, view, name, file, header)
     if lines is None or not _all_told(engine, view, file, header, len(lines)):
         # Mixed line ends, or a quote that never closes and swallows the lines after it.
@@ -104,7 +107,7 @@ def _add_one_csv(engine: Engine, view: str, name: str, file: str, source: Source
     return header.columns
 
 
-def _from_markup(engine: Engine, view: str, name: str, file: str, path: str) -> Path | None:
+def _from_markup(engine: Engine, view: str, name: str, file: str, source: Source) -> Path | None:
     """Return a copy of the table that a file of markup holds; None where it is a text.
 
     Raises:
@@ -112,14 +115,20 @@ def _from_markup(engine: Engine, view: str, name: str, file: str, path: str) -> 
     """
     opened = partial(open_file, engine)
     if not starts_as_markup(file, opened):
-        if path.lower().endswith(".xml"):
+        if str(source.path).lower().endswith(".xml"):
             raise InvalidInputError(
-                f"sources.{name}: {path} begins as no XML does: write it as CSV or parquet."
+                f"sources.{name}: {source.path} begins as no XML does: write it as CSV or parquet."
             )
         return None
     copy = _copy_of(engine, view, "rows")
-    write = write_lines if is_tally(file, opened) else write_rows
-    engine.notes += [f"{name}: {note}" for note in write(file, opened, copy)]
+    if is_tally(file, opened):
+        notes = write_lines(file, opened, copy)
+    elif is_list(file, opened):
+        # A copy of another encoding is UTF-8 by now, whatever it says of itself.
+        notes = write_list(file, opened, copy, None if source.encoding == "utf-8" else "utf-8")
+    else:
+        notes = write_rows(file, opened, copy)
+    engine.notes += [f"{name}: {note}" for note in notes]
     return copy
 
 

@@ -12,50 +12,20 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dates import Raw, dated
 from invopt.sources.duck import Reader
 from invopt.sources.mapping import Expression
-from invopt.sources.month_names import MONTH_NAMES, OTHER_LETTERS
 from invopt.sources.numbers import FIGURES
+from invopt.sources.period_names import OF_ASIA, OTHER_SCRIPT, THREE, WEEK, WORDED
 from invopt.sql import literal, quote
 
 _ENOUGH = 0.95  # share of the values that must be days
-_WEEK = r"(?:week|woche|semaine|semana|settimana|sett|sem|vecka|uge|uke|wk|kw|cw|w)"
-_WEEKDAY = r"(?:mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*[.,]* +"
-_WORDED = re.compile(
-    r"(?i)(?:\d{4}[-/. ]?[qt][1-4]|[qt][1-4][-/. ]*\d{4}"
-    r"|[1-4]\.? ?(?:quart(?:er|al)|trimestre|[qt])[-/. ]*\d{4}|[1-4]q[-/ ']?\d{2}"
-    rf"|{_WEEK}[-. ]?\d{{1,2}}[-/. ]+\d{{4}}|\d{{4}}[-/. ]*{_WEEK}[-. ]?\d{{1,2}}"
-    r"|\d{4}[-/. ]*[sh]\.?\d{2}|[sh]\.?\d{2}[-/. ]+\d{4}|/Date\(\d{10,13}(?:[+-]\d{4})?\)/"
-    rf"|{_WEEKDAY}\d{{1,4}}[-./]\d{{1,2}}[-./]\d{{1,4}}|0\d{{2}}/(?:19|20)\d{{2}}"
-    r"|(?=.*\d).*(?:jan|feb|fév|fev|mar|mär|mrz|apr|avr|abr|mai|may|jun|jui|jul|aug|aou|aoû|ago"
-    r"|sep|set|okt|oct|ott|nov|dez|dec|déc|dic|gen|ene|lug|giu|mag).*)"
-    rf"|(?=.*\d).*(?<![^\W\d_])(?:{'|'.join(MONTH_NAMES)})(?![^\W\d_]).*"
-)
-# Months and days in figures, as names of columns.
-_FIGURES = re.compile(
-    r"(?:0?[1-9]|1[0-2])[-/.](?:19|20)\d{2}|(?:19|20)\d{2}[-/._]?(?:0?[1-9]|1[0-2])"
-    r"|(?:19|20)\d{2}[-/._]?\d{2}[-/._]?\d{2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d{2}"
-)
-_WORDS_OF_DAYS = re.compile(
-    rf"{'|'.join(MONTH_NAMES)}|{_WEEK}|[qtmsh]|quart(er|al)|trimestre|de|of|st|nd|rd|th|er"
-    r"|(mo|di|mi|do|fr|sa|so|tu|we|th|su)[a-z]*"
-)
-# 2026年1月5日, 令和8年1月5日, 2026년 1월 5일; and R8.1.5, which may be the code of a thing.
-_OF_ASIA = re.compile(
-    r"(?:\d{4}|(?:令和|平成|昭和)(?:\d{1,2}|元))[年년] ?\d{1,2}[月월](?: ?\d{1,2}[日일].*)?"
-)
 _OF_EMPERORS = re.compile(r"[RHS]\.?\d{1,2}[./-]\d{1,2}[./-]\d{1,2}")
-# 5 января 2026 г., يناير 2026
-_A_WORD = rf"[Ѐ-ӿ{OTHER_LETTERS}]{{3,}}"
-_OTHER_SCRIPT = re.compile(
-    rf"\d{{1,2}} {_A_WORD}\.? \d{{4}}( ?[гр]\.?)?|{_A_WORD}\.?[ -]\d{{2,4}}( ?г\.?)?"
-)
 # Figures with signs between them, as days of several forms are, or of other calendars.
 _PARTED = re.compile(r"\d{1,4}[-/.] ?\d{1,2}[-/.] ?\d{1,4}\b.*")
 # 2025. 10. 6. as it is written in Korea and Hungary.
 _DOTTED = re.compile(r"(?:19|20)\d{2}\. ?\d{1,2}\. ?\d{1,2}\.?( .*)?")
 _SERIAL = re.compile(r"[345]\d{4}([.,]\d+)?|\d{10}([.,]\d+)?|\d{13}([.,]\d+)?")
-# A year and three figures: a period of accounting, or a day of the year.
-_THREE = re.compile(r"(?:19|20)\d{2}[-/. ]?(\d{3})|(0\d{2})[-/. ](?:19|20)\d{2}")
 _LAST_PERIOD = 16
+_SHORT_YEAR = re.compile(r"([^\W\d_]+)\.?[-/. ']+(\d{2})")
+_MONTHS_BY_YEAR = 4  # from which on figures behind months are years
 # Names of columns, as plain() writes them.
 FISCAL_YEARS = ("gjahr", "fiscal_year", "exercice", "ejercicio", "geschaftsjahr", "geschaeftsjahr",
                 "fy", "esercizio", "boekjaar")  # fmt: skip
@@ -93,8 +63,8 @@ def may_be_days(values: Mapping[str, int], *, digits: bool) -> bool:
         digits: Whether numbers may be dates.
     """
     values = {value.translate(FIGURES): rows for value, rows in values.items()}
-    more = [_SERIAL, _THREE, _PARTED, _OF_EMPERORS] if digits else []
-    return _mostly(values, [_WORDED, _OF_ASIA, _OTHER_SCRIPT, _DOTTED, *more])
+    more = [_SERIAL, THREE, _PARTED, _OF_EMPERORS] if digits else []
+    return _mostly(values, [WORDED, OF_ASIA, OTHER_SCRIPT, _DOTTED, *more])
 
 
 def are_periods(values: Mapping[str, int]) -> bool:
@@ -103,8 +73,8 @@ def are_periods(values: Mapping[str, int]) -> bool:
     Args:
         values: Rows by trimmed value, none empty.
     """
-    parts = [found for value in values if (found := _THREE.fullmatch(value))]
-    return _mostly(values, [_THREE]) and all(
+    parts = [found for value in values if (found := THREE.fullmatch(value))]
+    return _mostly(values, [THREE]) and all(
         int(part[1] or part[2]) <= _LAST_PERIOD for part in parts
     )
 
@@ -148,14 +118,6 @@ def readable_days(reader: Reader, source: str, expression: str, kind: str) -> st
     return f"(SELECT __seen_day FROM {table} WHERE __seen = ({expression})::VARCHAR)"
 
 
-def is_period_name(text: str) -> bool:
-    """Return whether a text names a period, as columns do: 01/2025, 2025-01, Jan 25, 003.2025."""
-    if any(form.fullmatch(text) for form in (_THREE, _FIGURES, _OTHER_SCRIPT, _OF_ASIA)):
-        return True
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return bool(_WORDED.fullmatch(text)) and all(map(_WORDS_OF_DAYS.fullmatch, words))
-
-
 def days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, date]:
     """Return the day of each name of a column whose text writes one.
 
@@ -168,6 +130,7 @@ def days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, 
         name: text.replace("_", "-") if re.fullmatch(r"[\d_]+", text) else text
         for name, text in texts.items()
     }
+    texts = _with_centuries(texts)
     listed = ", ".join(f"({literal(name)}, {literal(text)})" for name, text in texts.items())
     rows = f"(SELECT * FROM (VALUES {listed}) v(name, label))"
     label, place = Raw("label", "VARCHAR"), f"columns of {source}"
@@ -176,6 +139,19 @@ def days_of(reader: Reader, source: str, texts: Mapping[str, str]) -> dict[str, 
     rows_read = reader.fetch(sql, source).to_pylist()
     days = {row["name"]: row["day"] for row in rows_read if row["day"] is not None}
     return {name: days[name] for name in texts if name in days}
+
+
+def _with_centuries(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return texts, months with a year of two figures (Fev/24) with the whole year.
+
+    They are days of a month where their figures differ about as often as they do.
+    """
+    found = [_SHORT_YEAR.fullmatch(text.strip()) for text in texts.values()]
+    years = {match[2] for match in found if match}
+    if not texts or not all(found) or len(texts) < _MONTHS_BY_YEAR * len(years):
+        return dict(texts)
+    pairs = zip(texts, found, strict=True)
+    return {name: f"{match[1]} 20{match[2]}" for name, match in pairs if match}
 
 
 def part_expression(year: str, part: str, day: str | None, *, is_week: bool) -> str:
@@ -210,7 +186,7 @@ def week_expression(column: str, values: Mapping[str, int]) -> str | None:
     for form, written in (
         (r"(\d{4})[-/. ](\d{1,2})", r"\1-W\2"),
         (r"(\d{1,2})[-/. ](\d{4})", r"\2-W\1"),
-        (rf"(?i:{_WEEK})?[-. ]?(\d{{1,2}})[-/. ](1[5-9]|[23]\d)", r"20\2-W\1"),
+        (rf"(?i:{WEEK})?[-. ]?(\d{{1,2}})[-/. ](1[5-9]|[23]\d)", r"20\2-W\1"),
     ):
         if _mostly(values, [re.compile(form)]):
             return f"regexp_replace({text}, {literal(f'^{form}$')}, {literal(written)})"

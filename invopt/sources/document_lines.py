@@ -3,7 +3,7 @@
 import re
 
 from invopt.sources.facts import DATE, ColumnFacts
-from invopt.sources.line_words import KIND, plain_text
+from invopt.sources.line_words import KIND, MODE, plain_text
 from invopt.sources.lines import MAX_KINDS, Lines
 from invopt.sources.vocabulary import plain
 from invopt.sql import literal, quote
@@ -65,7 +65,7 @@ def _all_apart(
             continue
         parts = _apart(lines, column, product)
         if parts is not None:
-            says_kind = re.search(KIND, plain(column.name)) is not None
+            says_kind = re.search(f"{KIND}|{MODE}", plain(column.name)) is not None
             found.append((not says_kind, len(parts[0]) + len(parts[1]), column.name, parts[0]))
     return found
 

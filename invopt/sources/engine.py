@@ -48,6 +48,7 @@ class Engine:
         self.systems: dict[str, Any] = {}  # fsspec's, by protocol
         self.opened: list[str] = []  # files that are read again and again, as views
         self.counted: dict[str, int] = {}  # rows, by source
+        self.deep: set[str] = set()  # sources whose headers have several lines
         self.seen: dict[object, Any] = {}  # what columns are, by their values
         scratch.mkdir(parents=True, exist_ok=True)
         try:

@@ -10,6 +10,7 @@ from invopt.sql import literal, quote
 _FEW = 0.5  # share of the lines that may be left out without asking
 _FLAG = (
     r"cancel|void|storn|annul|anul|deleted|gelosch|geloesch|losch|loesch|supprim|eliminad"
+    r"|^(is_)?training(s?_?(mode|modus|sale|flag|bon|buchung))?$|suspended|aborted|abgebrochen"
     r"|(^|_)(is_)?test(_|$)|(^|_)is_draft|reversed|eliminat|abgru|absagegrund|rejection|rjcn"
 )
 _REJECTED = r"abgru|absagegrund|rejection|rjcn"  # by SAP's short and long names

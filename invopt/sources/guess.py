@@ -17,6 +17,7 @@ from invopt.sources.cases_and_singles import cases_beside
 from invopt.sources.closed_weekdays import close_weekdays
 from invopt.sources.companions import Companions
 from invopt.sources.counted_lines import count_lines
+from invopt.sources.crossed_columns import stack_crossed
 from invopt.sources.customer_rows import add_customers
 from invopt.sources.dated_sheets import date_sheets
 from invopt.sources.day_columns import stack_days
@@ -51,7 +52,7 @@ from invopt.sources.product_columns import stack_products
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
 from invopt.sources.sales_columns import BesideColumns, SalesColumns
-from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys
+from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys, told_region
 from invopt.sources.size_columns import stack_sizes
 from invopt.sources.sums_among import sums_of_others
 from invopt.sources.sums_of_groups import sums_of_groups
@@ -123,6 +124,7 @@ def guess_mapping(data: Path, scratch: Path, name: str, asked: SpokenNames | Non
         sales = _found_sales(reader, places, asked, notes)
         if not asked.named:
             _refuse_empty_sales(sales, empty)
+        notes += filter(None, [told_region(sales)])
         made: dict[str, Any] = {}
         frequency, dates, table = _sales_table(reader, places, sales, asked, made, notes)
         _leave_out_totals(reader, sales, table, notes)
@@ -238,6 +240,7 @@ def _prepared(reader: Reader, files: list[FileFacts], asked: SpokenNames) -> Uni
     """Return files as tables that a mapping can read, and what was made of them."""
     places = unite_places(reader, files)
     date_sheets(reader, places)
+    stack_crossed(reader, places, asked)
     split_columns(reader, places)
     unnest_lines(reader, places)
     stack_months(reader, places)

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from invopt.sources.header_levels import Head, head_of_levels
 from invopt.sources.year_parts import parts_of, year_of
 
 _ENOUGH = 0.6  # share of a usual row's cells that a header has
@@ -46,6 +47,19 @@ def is_row(rows: Sequence[Sequence[str]]) -> bool:
         return False
     columns = zip(*rows, strict=True)
     return any(all(_DAY.fullmatch(cell.strip()) for cell in cells) for cells in columns)
+
+
+def several_lines(rows: Sequence[Sequence[str]], at: int) -> Head | None:
+    """Return a header of several lines; None where it is one line.
+
+    Args:
+        rows: Cells as text, "" for an empty one.
+        at: Where the header was found: one of its lines.
+    """
+    if (levels := head_of_levels(rows, at)) is not None:
+        return levels
+    both = two_lines(rows, at)
+    return None if both is None else Head(both[0] - 1, *both)
 
 
 def two_lines(rows: Sequence[Sequence[str]], at: int) -> tuple[int, list[str]] | None:

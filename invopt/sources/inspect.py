@@ -25,7 +25,7 @@ _TOLD = ", ".join(end for end in SUFFIXES if end.count(".") == 1)  # or packed
 _NAMED = 3  # files that a sentence lists
 # What to do with files that are not read, by how they end.
 _INSTEAD = {
-    "save a spreadsheet as .xlsx": (".xlsb", ".numbers"),
+    "open it in a spreadsheet and save it as .xlsx (File, Save as)": (".xlsb", ".numbers"),
     "unpack it": (".xz", ".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4"),
     "write it as CSV or parquet": (".avro", ".dbf", ".mdb", ".accdb"),
     "have its messages written as CSV, a row for each item and day": (".edi", ".x12", ".edifact"),

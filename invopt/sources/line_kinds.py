@@ -19,6 +19,7 @@ from invopt.sources.facts import DATE, TEXT, ColumnFacts
 from invopt.sources.flagged_lines import is_flag, leave_out_flagged
 from invopt.sources.line_words import (
     KIND,
+    MODE,
     chain_of,
     explains_codes,
     is_coded,
@@ -49,6 +50,33 @@ _NEVER_MADE = (
     r"(^|[^a-z])(failed|declined|rejected|draft|entwurf|brouillon|borrador|bozza|quot(e|ation)|"
     r"estimate|pro ?forma|angebot|devis|cotizacion|preventivo|offerte|deleted|geloscht|supprim\w+|"
     r"eliminad\w|test|parked|geparkt|待付款|等待买家付款|abgelehnt|fehlgeschlagen|expired)([^a-z]|$)"
+)
+# Modes of a till in which nothing is sold, and lines of its journal that are no goods.
+_NOT_SOLD = (
+    r"^(no ?sale|in )?(training|trainings?modus|trainings?buchung|schulung|ubung"
+    r"|ubungsbuchung|suspended|abort(ed)?"
+    r"|abgebrochen|abbruch|interrompu|interrotto|interrumpido|trainings?bon|training (mode|sale)"
+    r"|mode formation|modo formacion|addestramento|incomplete|unvollstandig|no ?sale|unfinished)$"
+)
+# Sums and tenders of a journal, where others of its lines are items: of a payment alone it is not
+# known whether it is the sale.
+_TENDERS = (
+    r"^(sub ?total|zwischensumme|sous total|subtotale|tender(ed)?|payment|zahlung|paiement|pago"
+    r"|pagamento|change|wechselgeld|float|cash (in|out|lift|drop)|till (open|close)|z report)$"
+)
+_ITEMS = r"(^| )(items?|artikel|articles?|articulo|articolo|sale line|goods|plu|products?)( |$)"
+# Of a till, what is not closed is not sold yet; an order that is open is asked for all the same.
+_OPEN = (
+    r"^(open|offen|ouvert|abierto|aperto|aberto|on hold|hold|held|saved|lay ?by|lay ?away|pending"
+    r"|in progress|in bearbeitung|en cours|en attente|pendiente|in attesa|parked|unpaid|unbezahlt)$"
+)
+_CLOSED = (
+    r"^(closed|completed?|complete|finali[sz]ed|finished|done|abgeschlossen|beendet|bezahlt|paid"
+    r"|termine|cloture|cerrado|cobrado|chiuso|fechado|settled)$"
+)
+_OF_A_TILL = (
+    r"(^|_)(tickets?|bon|bonnr|bon_nr|receipts?|till|register|terminal|kasse|kassen\w*|kassa|caja"
+    r"|caisse|cassa|scontrino|check|cheque|paragon|pos)(_|$)"
 )
 _PLANNED = r"^(budget|budgeted|plan|planned|forecast|prognose|soll|target|presupuesto|prevu|prévu)$"
 _ACTUAL = r"^(actuals?|ist|real|reales|réel|reel|sales|sold|invoiced|verkauf|ventas|ventes)$"
@@ -134,6 +162,8 @@ class LineKinds(Lines):
         left = self._without_counterparts(column, left)
         if is_made:
             left |= {v: "never sold" for v in values if re.search(_NEVER_MADE, plain_text(v))}
+        if is_made or re.search(MODE, name):
+            left |= self._not_sold(values)
         if says_kind or any(re.search(_ACTUAL, v.lower()) for v in values):
             left |= {v: "no sales but plans" for v in values if re.search(_PLANNED, v.lower())}
         rest = [v for v in values if v not in left]
@@ -155,6 +185,19 @@ class LineKinds(Lines):
                 f"{column.name} of {self.file.name} is {listed}: rows of all of these are read as "
                 "sales or returns; leave out by `where` what is none"
             )
+
+    def _not_sold(self, values: list[str]) -> dict[str, str]:
+        """Return what a till writes besides its sales: training, tenders, what is not closed."""
+        texts = {value: plain_text(value) for value in values}
+        left = {v: "never sold" for v, text in texts.items()
+                if v not in self.told and re.search(_NOT_SOLD, text)}  # fmt: skip
+        if any(re.search(_ITEMS, text) for text in texts.values()):
+            left |= {v: "never sold" for v, text in texts.items() if re.search(_TENDERS, text)}
+        names = [plain(column.name) for column in self.file.columns]
+        closed = any(re.search(_CLOSED, text) for text in texts.values())
+        if closed and any(re.search(_OF_A_TILL, name) for name in names):
+            left |= {v: "not closed" for v, text in texts.items() if re.search(_OPEN, text)}
+        return left
 
     def _without_counterparts(self, column: ColumnFacts, left: dict[str, str]) -> dict[str, str]:
         """Return what is left out without the lines below zero that take back another line.

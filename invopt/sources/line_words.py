@@ -15,13 +15,16 @@ KIND = (
     r"|(^|_)(вид|тип|операция|статус|состояние|стан|τυπος|κινηση|κατασταση)(_|$)"
     r"|(^|_)(النوع|نوع_\w+|نوع|الحاله|الحالة|סוג|סטטוס)(_|$)"
 )
+# Names of columns that say so of a till's lines, where their values are known.
+MODE = r"(^|_)(mode|modus|modo|line|zeile|ligne|linea|satzart)$"
 _MOVEMENT = r"bw_?art|(^|_)bw_?a(_|$)|bewegung|movement|(^|_)mvt"
 # Kinds of movements, in small letters without accents; the first that fits is what it is.
 _NO_SALE = (
-    r"purchas|receiv|^receipt|(?<!sales )(?<!cash )(?<!rma )\breceipts?$|^misc|inbound|incoming"
+    r"purchas|receiv|^receipt|(?<!sales )(?<!cash )(?<!rma )(?<!return )\breceipts?$"
+    r"|^misc|inbound|incoming"
     r"|^in$|^(stock|goods) in$"
     r"|opening|initial|closing|balance|(^| )adj|transfer|stock ?tak|(stock|cycle) ?count|inventur"
-    r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|schwund"
+    r"|inventar|correct|korrekt|eingang|zugang|einkauf|bestellung|anfang|umlager|umbuch|relocat|schwund"
     r"|achat|reception|entree|entrada|compra|ajuste|traslado|saldo|apertura|acquisto|entrata"
     r"|(^| )carico|przyj|zakup|(^| )alis|giris|production|completion|assembly|scrap|waste"
     r"|put ?away|(^| )repl(en\w*)?( |$)|cyc ?cnt|rcpt|write ?off|verschrott"

@@ -44,9 +44,11 @@ class Lines:
             f"({', '.join(map(literal, left))})"
         )
         for why in dict.fromkeys(left.values()):
-            listed = ", ".join(v for v, reason in left.items() if reason == why)
+            values = [v for v, reason in left.items() if reason == why]
+            listed, rows = ", ".join(values), self.num_lines(among(column, values))
             self.notes.append(
-                f"rows of {self.file.name} whose {column.name} is {listed} are left out, as {why}: "
+                f"{rows:,} rows of {self.file.name} whose {column.name} is {listed} are left out, "
+                f"as {why}: "
                 "take them out of `where` if they are sales"
             )
 

@@ -32,6 +32,7 @@ NOTHING = frozenset(
     ["none", "keine", "null", "geen", "nil", "no", "yok", "brak", "なし", "无", "없음"]
 )
 _SHOWN = 4
+_AT_ONCE = 50  # columns of one query
 # Columns without which a row says nothing.
 _NEEDED = ("y", "on_hand", "on_order", "quantity")
 
@@ -65,6 +66,29 @@ def sets_aside(column: str) -> bool:
     return column in _NEEDED
 
 
+def _is_no_figure(raw: str) -> str:
+    """Return the condition that a text holds no figure, or is a mark."""
+    return (
+        f"coalesce(isnan(TRY_CAST({raw} AS DOUBLE)), {raw} IS NOT NULL) AND trim({raw}) <> '' "
+        f"AND ({is_mark_sql(raw)} OR NOT regexp_matches({raw}, '[0-9٠-٩۰-۹]'))"
+    )
+
+
+def _with_texts(reader: Engine, name: str, source: str, texts: dict[str, str]) -> list[str]:
+    """Return the columns that hold such a text, many of them asked for at once.
+
+    A query for each of some hundreds of columns would read the source as often.
+    """
+    names, found = list(texts), []
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        conditions = (_is_no_figure(texts[column]) for column in some)
+        tests = ", ".join(f"bool_or({test}) AS c{n}" for n, test in enumerate(conditions))
+        [row] = reader.fetch(f"SELECT {tests} FROM {quote(source)}", name).to_pylist()
+        found += [column for n, column in enumerate(some) if row[f"c{n}"]]
+    return found
+
+
 def tell_texts(reader: Engine, name: str, source: str, texts: dict[str, str]) -> None:
     """Note the texts in columns of numbers that hold no figure: marks, and what nobody knows.
 
@@ -74,11 +98,11 @@ def tell_texts(reader: Engine, name: str, source: str, texts: dict[str, str]) ->
         source: That it reads from.
         texts: Expression by column, of those held as text.
     """
-    for column, raw in texts.items():
+    for column in _with_texts(reader, name, source, texts):
+        raw = texts[column]
         rows = reader.fetch(
             f"SELECT trim({raw}) AS v, {is_mark_sql(raw)} AS known, count(*) AS n FROM "
-            f"{quote(source)} WHERE coalesce(isnan(TRY_CAST({raw} AS DOUBLE)), {raw} IS NOT NULL) "
-            f"AND trim({raw}) <> '' AND (known OR NOT regexp_matches({raw}, '[0-9٠-٩۰-۹]')) "
+            f"{quote(source)} WHERE {_is_no_figure(raw)} "
             "GROUP BY 1, 2 ORDER BY n DESC, v LIMIT 1000",
             name,
         ).to_pylist()

@@ -5,11 +5,11 @@ One of them is what was sold; the others are left out, and it is said.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from invopt.sources.days import is_period_name
+from invopt.sources.period_names import is_period_name
 from invopt.sources.vocabulary import MONEY, by_word, plain
 
 _MIN_PERIODS = 4
@@ -56,7 +56,7 @@ def measured_periods(names: Iterable[str]) -> Measured | None:
         if (found := _split(name)) is not None:
             groups.setdefault(found[0], {})[name] = found[1]
     groups = {measure: found for measure, found in groups.items() if len(found) >= _MIN_PERIODS}
-    sold = _sold(groups)
+    sold = sold_among(groups)
     if sold is None:
         return None if groups else _short_months(names)
     others = {measure: found for measure, found in groups.items() if measure != sold}
@@ -107,7 +107,7 @@ def _split(name: str) -> tuple[str, str] | None:
     return max(fitting, key=lambda pair: len(pair[1])) if fitting else None
 
 
-def _sold(groups: Mapping[str, object]) -> str | None:
+def sold_among(groups: Collection[str]) -> str | None:
     """Return which of some measures is what was sold; None where none is known to be."""
     if len(groups) < 2:
         return next(iter(groups), None)

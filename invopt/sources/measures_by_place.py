@@ -58,7 +58,7 @@ def _of_places(reader: Reader, file: FileFacts) -> tuple[str, dict[str, str], li
         places = groups[measure]
         alike = [m for m, own in groups.items() if own.keys() == places.keys()]
         enough = len(places) >= _LEAST and len(alike) >= _LEAST_MEASURES
-        if not enough or {*plain(measure).split("_")} & MONEY or not all(map(_may_be, places)):
+        if not enough or {*plain(measure).split("_")} & MONEY or not all(map(may_be_place, places)):
             continue
         columns = {c.name: c for c in file.columns}
         if not _are_nested(reader, file, [columns[name] for name in places.values()]):
@@ -75,7 +75,7 @@ def _splits(name: str) -> Iterator[tuple[str, str]]:
         yield " ".join(words[1:]), words[0]
 
 
-def _may_be(place: str) -> bool:
+def may_be_place(place: str) -> bool:
     """Return whether a text may be a place: no state of an order, no period, no number's word."""
     words = plain(place)
     is_other = re.search(rf"(^|_)({_STATES})", words) is not None or is_ruled_out(place, "y")

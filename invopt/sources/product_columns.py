@@ -28,7 +28,7 @@ def stack_products(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> No
         return
     wide = [columns_alike(reader, file) for file in found.files]
     pairs = list(zip(found.files, wide, strict=True))
-    if any(_may_be_sales(file) for file, alike in pairs if alike is None):
+    if any(may_be_sales(file) for file, alike in pairs if alike is None):
         return
     for at, (file, alike) in enumerate(pairs):
         if alike is None:
@@ -79,7 +79,7 @@ def _told(file: FileFacts, alike: Alike) -> list[str]:
     return notes
 
 
-def _may_be_sales(file: FileFacts) -> bool:
+def may_be_sales(file: FileFacts) -> bool:
     """Return whether a file has a date, and a product or a quantity; or periods as columns."""
     keys = Keys.of(file)
     named = keys.product is not None or keys.series is not None

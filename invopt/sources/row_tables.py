@@ -41,6 +41,8 @@ def add_books(engine: Engine, name: str, files: list[str], source: Source) -> No
         except InvalidInputError as err:
             raise InvalidInputError(f"sources.{name}: {err}") from err
         engine.notes += [f"{name}: {note}" for note in sheet.notes]
+        if sheet.is_deep:
+            engine.deep.add(name)
         tables.append(f'"{name}#{number}"')
         _keep(
             engine, name, tables[-1], sheet.table, keys_of(file, engine.data_dir, str(source.path))

@@ -18,6 +18,7 @@ from invopt.sources.days import (
     readable_days,
 )
 from invopt.sources.days import WEEKS as PART_WEEKS
+from invopt.sources.document_lines import are_set_apart
 from invopt.sources.duck import Reader
 from invopt.sources.facts import (
     DATE,
@@ -30,6 +31,7 @@ from invopt.sources.facts import (
     given_text,
     num_combined,
 )
+from invopt.sources.lines import Lines
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import DUE, UNIQUE
 from invopt.sources.quantity_columns import (
@@ -88,6 +90,10 @@ _BUYERS = {"customer", "client", "cliente", "kunde", "buyer", "member", "user", 
 _SUPPLIERS = {"supplier", "suppliers", "vendor", "lieferant", "kreditor", "proveedor",
               "fournisseur", "fornitore", "fornecedor", "leverancier", "dostawca", "tedarikci",
               "leverantor", "leverandor"}  # fmt: skip
+# Words of columns that say where goods went.
+_SENT_TO = {"ship", "shipto", "shipping", "shipped", "sold", "bill", "billing", "delivery",
+            "destination", "dest", "consignee", "liefer", "versand", "livraison",
+            "envio"}  # fmt: skip
 # Names of columns that describe what a line is of, where none has its code.
 DESCRIPTIONS = (
     "description", "item_description", "descripcion", "descricao", "bezeichnung", "beschreibung",
@@ -260,6 +266,9 @@ def _without_rare_product(reader: Reader, sales: SalesFile, asked: SpokenNames) 
         file.name,
     ).to_pylist()
     if found["given"] >= _FULL * file.num_rows or found["given"] == 0:
+        return sales
+    # A till's journal has heads, tenders and sums, which a column tells from lines of goods.
+    if sales.quantity and are_set_apart(Lines(reader, file, sales.keys, sales.quantity)):
         return sales
     left = replace(file, columns=tuple(c for c in file.columns if c.name != product))
     return replace(sales, keys=replace(sales.keys, product=Keys.of(left, asked).product))
@@ -562,11 +571,51 @@ def _by_region(reader: Reader, sales: SalesFile, files: list[FileFacts]) -> Sale
         words = set(plain(column.name).split("_"))
         if not words & _REGIONS or column.name == keys.product or column.num_distinct < _LEAST:
             continue
+        is_theirs = bool(words & (_BUYERS | _SENT_TO))
+        if is_theirs and not _is_stocked(keys.product, column.name, sales, files):
+            continue
         if _is_table(reader, sales, [keys.product, column.name]) and not _is_shared(
             keys.product, column.name, sales, files
         ):
             return replace(sales, keys=replace(keys, location=column.name))
     return sales
+
+
+def told_region(sales: SalesFile) -> str | None:
+    """Return what a person should know of a region that is the place of sales, or is none."""
+    file, keys = sales.file, sales.keys
+    columns = {c.name: {*plain(c.name).split("_")} for c in file.columns if c.num_distinct > 1}
+    place = keys.location
+    if (
+        place is not None
+        and columns.get(place, set()) & _REGIONS
+        and not by_word([place], "location")
+    ):
+        return (
+            f"{place} of {file.name} is read as the place, as each product is sold in each of "
+            "them: make it an attribute, and add the sales up in a source of SQL, where stock is "
+            "kept for all of them together"
+        )
+    theirs = [
+        n for n, words in columns.items() if words & _REGIONS and words & (_BUYERS | _SENT_TO)
+    ]
+    if place is not None or not theirs or keys.series is not None:
+        return None
+    return (
+        f"{theirs[0]} of {file.name} says where goods went, and is no place of stock: the sales of "
+        f"all of them are added up; say --location {theirs[0]} where each keeps its own stock"
+    )
+
+
+def _is_stocked(product: str, region: str, sales: SalesFile, files: list[FileFacts]) -> bool:
+    """Return whether another file keeps stock of products by region."""
+    for file in files:
+        names = {c.name.lower() for c in file.columns}
+        numbers = [c.name for c in file.of_kind(NUMBER)]
+        is_stock = by_word([*numbers, file.name], "on_hand") is not None
+        if file is not sales.file and is_stock and {product.lower(), region.lower()} <= names:
+            return True
+    return False
 
 
 def _is_shared(product: str, region: str, sales: SalesFile, files: list[FileFacts]) -> bool:

@@ -21,7 +21,7 @@ _WORDS = {
         "sifra", "cikkszam", "matnr", "dish", "gericht", "dept", "department", "sortiment",
         "symbol", "sdlitm", "barkod", "cip", "cip13", "cip7", "vmp", "snomed", "drug", "medicament",
         "produs", "style", "style_no", "style_code", "model_no", "itmref", "sygnatura", "segment1",
-        "c_n",
+        "c_n", "beer", "bier", "biere",
         "cod_produs", "barang", "kode_barang", "kode_produk", "ma_hang", "ma_san_pham", "san_pham",
         "produk", "cod_prod", "codprod", "cod_item",
         "coditem", "codart", "artikl", "proizvod", "izdelek", "tovar", "tuotenumero", "tuote",

@@ -198,12 +198,16 @@ def _refers_to_document(name: str) -> bool:
 
 
 def _coded_good(names: list[str], file: FileFacts) -> str | None:
-    """Return the first code, else name, of a list that has what only goods have: Packing, MRP."""
+    """Return the first code, else name, of a list that has what only goods have: Packing, MRP.
+
+    A code beside a name is the key, too, where periods are columns.
+    """
     words = {word for column in file.columns for word in plain(column.name).split("_")}
-    if not words & _OF_GOODS:
+    codes = [n for n in names if plain(n) in ("code", "cod", "kod", "codigo")]
+    labels = [n for n in names if is_label(n)]
+    if not words & _OF_GOODS and not (file.periods and codes and labels):
         return None
-    found = [n for n in names if plain(n) in ("code", "cod")] or [n for n in names if is_label(n)]
-    return found[0] if found else None
+    return next(iter([*codes, *labels]), None)
 
 
 def _after_numbers_of_lines(names: list[str], different: dict[str, int]) -> list[str]:

@@ -7,7 +7,7 @@ with zeros is the exception: 71 shown as 00071 is 00071.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from invopt.errors import InvalidInputError
 from invopt.sources.dated_blocks import LOOKED_AT, blocks_among, rows_with_days
 from invopt.sources.formats import NumberStyle, number_style
 from invopt.sources.header_days import with_iso_days
-from invopt.sources.headers import header_row, is_row, names_of, two_lines
+from invopt.sources.headers import header_row, is_row, names_of, several_lines
 from invopt.sources.spreadsheets import open_spreadsheet
 from invopt.sources.weekdays import monday_in
 
@@ -38,10 +38,12 @@ class Sheet:
     Attributes:
         table: Of its cells under its header; columns of one kind have its type, others are text.
         notes: What a person should know.
+        is_deep: Whether its header has several lines.
     """
 
     table: pa.Table
     notes: list[str]
+    is_deep: bool = False
 
 
 def sheets_of(file: Path) -> dict[str, tuple[Any, ...]]:
@@ -84,20 +86,21 @@ def read_sheet(file: Path, name: str | None) -> Sheet:
             f"{file.name} has {len(there)} sheets and {wanted} is read; {', '.join(others)} "
             "are not: name another with sheet"
         )
-    table, more = _table(file, wanted, rows)
+    read = _table(file, wanted, rows)
+    more = list(read.notes)
     if num_uncalculated:
         more.append(
             f"{file.name}: {num_uncalculated:,} formulas of {wanted} have no stored value and read "
             "as empty: open the file in a spreadsheet and save it"
         )
-    return Sheet(table, [*notes, *more])
+    return replace(read, notes=[*notes, *more])
 
 
 def _filled_rows(rows: Iterable[list[Any]]) -> Iterator[tuple[Any, ...]]:
     return (tuple(row) for row in rows if _is_filled(row))
 
 
-def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, list[str]]:
+def _table(file: Path, sheet: str, rows: list[list[Any]]) -> Sheet:
     width = max((k + 1 for row in rows for k, v in enumerate(row) if v is not None), default=0)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
     looked = [["" if v is None else str(v) for v in row] for row in rows[:_LOOKED_AT]]
@@ -105,7 +108,7 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     if at is None:
         raise InvalidInputError(f"{file}: sheet {sheet} is empty; expected a header line.")
     if (blocks := _in_blocks(file, rows)) is not None:
-        return blocks
+        return Sheet(*blocks)
     looked = [[_without_midnight(cell) for cell in row] for row in looked]
     if not any(any(row) for row in looked[:at]) and is_row([row for row in looked if any(row)]):
         names = [f"column_{number}" for number in range(1, width + 1)]
@@ -114,12 +117,12 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
             f"named {', '.join(names[:3])} …"
         )
         table, notes = _of_columns(file, names, [row for row in rows[at:] if _is_filled(row)])
-        return table, [note, *notes]
-    both = two_lines(looked, at)
-    at, cells = both or (at, looked[at])
+        return Sheet(table, [note, *notes])
+    head = several_lines(looked, at)
+    first = at if head is None else head.first
+    at, cells = (at, looked[at]) if head is None else (head.last, head.names)
     names, told = names_of(with_iso_days(cells))
     notes = [f"{file.name}: {sentence}" for sentence in told]
-    first = at - 1 if both else at
     above = [" ".join(filter(None, row)) for row in looked[:first] if any(row)]
     if above:
         notes.append(f"{file.name}: {len(above)} lines above the header are not read ({above[0]})")
@@ -128,7 +131,7 @@ def _table(file: Path, sheet: str, rows: list[list[Any]]) -> tuple[pa.Table, lis
     if monday is not None and WEEK not in names:
         table = table.append_column(WEEK, pa.array([monday.isoformat()] * table.num_rows))
         more.append(f"{file.name}: the week of {monday} above {sheet} is read as the column {WEEK}")
-    return table, [*notes, *more]
+    return Sheet(table, [*notes, *more], is_deep=head is not None)
 
 
 def _titles_in(file: Path) -> list[str]:

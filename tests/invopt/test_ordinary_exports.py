@@ -229,7 +229,7 @@ def test_what_init_mapping_cannot_do_it_says_how_to_do(tmp_path, header, row, ad
     [
         ("sales__csv.xz", "unpack it"),
         ("sales__xml", "write it as CSV or parquet"),
-        ("sales__xlsb", "save a spreadsheet as .xlsx"),
+        ("sales__xlsb", "open it in a spreadsheet and save it as .xlsx"),
     ],
 )
 def test_files_of_other_kinds_are_told_with_what_to_do(tmp_path, name, advice):
