@@ -66,7 +66,10 @@ def data_signals(
         silent_places, feeds = _feeds(panel, config.period, scaled)
         signals += [*changed, *feeds, *_gaps(panel, config.period, silent_places)]
         signals += lost_lines(panel, config.period)
-        signals += lines_twice(panel, config.period)
+        # Days that came twice as a whole explain the even numbers beside them.
+        whole = {name for s in feeds if s.name == DOUBLED for name in s.places} | scaled
+        twice = lines_twice(panel, config.period)
+        signals += [s for s in twice if not whole.issuperset(s.places)]
         signals += price_signals(panel, config.period)
         signals += _broken_channels(panel, config.period, set(features), set(silent))
     return signals

@@ -60,7 +60,7 @@ def test_what_all_products_do_is_nobodys_in_particular():
 def test_a_store_is_narrowed_among_its_own_series():
     panel = assortment()
     one = np.intersect1d(rows(panel, "location", "s1"), rows(panel, "category", "c2"))
-    found = gather(grown(panel, one, 6.0))
+    found = gather(grown(panel, one, 6.3))
     assert found.findings[0].name == "demand_shift at s1"
     assert "; category c2 (" in first(found) or "; product p" in first(found)
 
