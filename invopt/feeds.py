@@ -25,6 +25,9 @@ _SURPRISE = 20.0  # minus log of the chance of numbers as alike as that
 _FEW, _KNOWN = 20, 200  # numbers alike, and numbers before, without which nothing is concluded
 _BLOCK = 2048  # series at once
 _MEASURES = 7
+_GRIDS = (0.1, 0.01, 0.001)  # steps that quantities with decimals are weighed or measured in
+_OFF = 0.01  # of a step that single precision may move a quantity by
+_SINGLE = 6e-8  # what it rounds one by, of itself
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class FeedRecord:
         names: Locations.
         sums: (measure, location, period): units, series that sold, of these in even numbers; then
             for the period before and the one a span before, series that sold in either, and of
-            these in equal numbers.
+            these in equal numbers. Where quantities have decimals, for each step of a tenth, a
+            hundredth and a thousandth: series that sold, and of these in even numbers of steps.
     """
 
     span: int
@@ -71,6 +75,8 @@ def feed_record(panels: Iterable[Panel], first: int = 0) -> FeedRecord:
     """
     rows: dict[str, FloatArray] = {}
     span = 1
+    panels = list(panels)
+    has_decimals = any(np.asarray(panel.y[:1]).dtype.kind == "f" for panel in panels)
     for panel in panels:
         span = span_of(panel)
         names = locations_of(panel)
@@ -79,7 +85,10 @@ def feed_record(panels: Iterable[Panel], first: int = 0) -> FeedRecord:
             order = np.argsort(names[part], kind="stable")
             found, starts = np.unique(names[part][order], return_index=True)
             y = np.maximum(np.asarray(panel.y[part, max(0, first - span) :])[order], 0)
-            sums = _sums(y, starts, span)[..., min(first, span) :]
+            sums = _sums(y, starts, span)
+            if has_decimals:
+                sums = np.concatenate([sums, _even_steps(y, starts)])
+            sums = sums[..., min(first, span) :]
             for number, name in enumerate(found):
                 rows[name] = rows.get(name, 0.0) + sums[:, number]
     known = tuple(sorted(rows))
@@ -90,15 +99,19 @@ def broken_feeds(record: FeedRecord) -> dict[str, BoolArray]:
     """Return (location, period) by rule: where a feed is not to be believed.
 
     silent: no sales for longer than in any run of the year before, at a location that sells.
-    doubled: sales in even numbers only, repeated: the numbers of the period or week before; both
-    beyond what chance makes of the usual share at the location. A feed that stays as it is for
-    eight weeks is believed again.
+    doubled: sales in even numbers only, of units or of the steps that they are weighed in,
+    repeated: the numbers of the period or week before; both beyond what chance makes of the usual
+    share at the location. A feed that stays as it is for eight weeks is believed again.
     """
-    _, sold, even, *pairs = record.sums
+    sold, even = record.sums[1:3]
+    pairs, steps = record.sums[3:_MEASURES], record.sums[_MEASURES:]
+    doubled = _alike(even, sold, record.span)
+    for at in range(0, len(steps), 2):
+        doubled |= _alike(steps[at + 1], steps[at], record.span)
     alike = [_alike(pairs[at + 1], pairs[at], record.span) for at in (0, 2)]
     return {
         SILENT: _silent(record),
-        DOUBLED: _alike(even, sold, record.span),
+        DOUBLED: doubled,
         REPEATED: alike[0] | alike[1],
     }
 
@@ -152,6 +165,30 @@ def _sums(
         sums[measure, :, lag:] = np.add.reduceat(either, starts, axis=0, dtype=np.int32)
         sums[measure + 1, :, lag:] = np.add.reduceat(same, starts, axis=0, dtype=np.int32)
     return sums
+
+
+def even_steps(y: FloatArray, grid: float) -> tuple[BoolArray, BoolArray]:
+    """Return which quantities can be told in steps of a grid, and which are an even number of them.
+
+    Above some hundreds single precision no longer holds a thousandth.
+
+    Args:
+        y: Units, at least 0; any shape.
+        grid: Units of a step.
+    """
+    pairs = np.asarray(y, np.float64) / (2 * grid)
+    told = (pairs > 0) & (pairs * _SINGLE <= _OFF)
+    even: BoolArray = told & (np.abs(pairs - np.rint(pairs)) <= _OFF)
+    return told, even
+
+
+def _even_steps(
+    y: npt.NDArray[np.number],  # type: ignore[type-arg]
+    starts: IntArray,
+) -> FloatArray:
+    """Return (measure, location, period): what is told in steps of each grid, and even of it."""
+    found = [v for grid in _GRIDS for v in even_steps(np.asarray(y, np.float64), grid)]
+    return np.stack([np.add.reduceat(v, starts, axis=0, dtype=np.float64) for v in found])
 
 
 def _silent(record: FeedRecord) -> BoolArray:

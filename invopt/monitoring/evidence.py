@@ -32,7 +32,7 @@ from invopt.monitoring.earlier import (
     rewritten_past,
 )
 from invopt.monitoring.folding import Finding, findings_of, folded
-from invopt.monitoring.known_ahead import Known, explained, known_plans
+from invopt.monitoring.known_ahead import Known, explained, known_plans, without_faulty
 from invopt.monitoring.late import all_closed, awaited, none_came
 from invopt.monitoring.payback import avoidable_cost, per_period
 from invopt.monitoring.performance import series_outcomes
@@ -220,6 +220,7 @@ class _Found:
     drift: Drift | None
     reference: str
     plans: list[Known]
+    known: dict[str, str]
 
     def why_not(self, config: MonitoringConfig) -> str:
         """Return why nothing is concluded, "" where something is."""
@@ -264,8 +265,9 @@ def _looked_at(period: _Period, signals: list[Signal], reports: Reports, notify:
     if drift is not None:
         signals.append(drift_signal(drift, reference))
     signals = explained(signals, plans, subject, judged, records=records, config=config)
+    signals, known = without_faulty(signals, subject, judged, records, config)
     return _Found(judged=judged, records=records, signals=signals, drift=drift,
-                  reference=reference, plans=plans)  # fmt: skip
+                  reference=reference, plans=plans, known=known)  # fmt: skip
 
 
 def _notes(records: pd.DataFrame, judged: Panel, panel: Panel) -> list[str]:
@@ -289,7 +291,9 @@ def _assembled(period: _Period, found: _Found) -> Evidence:
     judged, records, drift = found.judged, found.records, found.drift
     money = _money(period, found)
     latest, excess = money.latest, money.excess
-    valued = narrowed(_valued(found, excess, config), judged, latest, config.period)
+    valued = narrowed(
+        _valued(found, excess, config), judged, _sound(latest, judged, found.signals), config.period
+    )
     shown = trend(records, TREND)
     since = panel.num_periods - subject.trained_stop
     since -= config.period if none_came(panel, config.period) else 0
@@ -352,8 +356,15 @@ def _valued(found: _Found, excess: FloatArray, config: MonitoringConfig) -> list
     places = dict(zip(*_sums(locations_of(found.judged).astype(str), excess), strict=True))
     return [
         replace(s, effect=money if s.kind == PERFORMANCE else places.get(_place(s), 0.0))
-        for s in folded(found.signals, found.records, config)
+        for s in folded(found.signals, found.records, config, found.known)
     ]
+
+
+def _sound(outcomes: pd.DataFrame, panel: Panel, signals: Sequence[Signal]) -> pd.DataFrame:
+    """Return the outcomes, those of series that a fault of the data is of as not observed."""
+    faulty = {name for s in signals if s.fires and s.kind == DATA for name in s.series}
+    bad = np.isin(panel.unique_ids.astype(str), list(faulty))
+    return outcomes.assign(observed=np.where(bad, 0, outcomes["observed"])) if faulty else outcomes
 
 
 def _by_sample(period: _Period, found: _Found, excess: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ columns; a store that shifts far enough moves the company. Which of them is the 
 period is judged again without the place, and what is then quiet follows from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,7 +36,10 @@ _ORDERS = {
     DRIFT: "orders go on unchanged: columns moved, and forecasts are as right as they were",
 }
 # Faults that cleaning marks nothing of: forecasts learn from what was sent.
-_AS_SENT = ("unit_changed", "lines_missing", "suspect_data", "past_rewritten")
+_AS_SENT = (
+    "unit_changed", "product_unit_changed", "price_unit_changed", "lines_missing", "lines_twice",
+    "suspect_data", "past_rewritten",
+)  # fmt: skip
 _BELIEVED = (
     "orders go on and read what was sent as demand: look at those of the places concerned before "
     "they are sent"
@@ -79,7 +82,10 @@ class Finding:
 
 
 def folded(
-    signals: Sequence[Signal], records: pd.DataFrame, config: MonitoringConfig
+    signals: Sequence[Signal],
+    records: pd.DataFrame,
+    config: MonitoringConfig,
+    known: Mapping[str, str] | None = None,
 ) -> list[Signal]:
     """Return the signals, each that follows from another with the name of that one.
 
@@ -87,11 +93,12 @@ def folded(
         signals: Of the last period.
         records: By cutoff and location, the last period included.
         config: Limits.
+        known: Names of signals that are known to follow from another, with the name of that one.
     """
-    parts: dict[str, str] = {}
+    parts = dict(known or {})
     firing = [s for s in signals if s.fires]
     judged = [s for s in firing if s.kind in (PERFORMANCE, SUPPLY, DRIFT) and not s.estimated]
-    for fault in (s for s in firing if s.places and s.kind == DATA):
+    for fault in (s for s in firing if s.places and not s.series and s.kind == DATA):
         without = _firing_without(set(fault.places), records, config)
         for signal in judged:
             if signal.name != "drift" and signal.name not in without:
@@ -206,6 +213,8 @@ def _series(
     """Return in how many series a finding shows, and of how many on sale at its places."""
     if panel is None or outcomes is None:
         return 0, 0
+    if signal.series:
+        return len(signal.series), panel.num_series
     there = outcomes["on_sale"].to_numpy() > 0
     if places:
         there = np.isin(locations_of(panel).astype(str), places)

@@ -359,10 +359,11 @@ def _is_urgent(
 def _why(asked: Signal, root: Signal | None, lasted: str) -> str:
     """Return what asks for a retraining in a sentence, what it follows from first.
 
-    A fault has a sentence of its own.
+    A fault has a sentence of its own, which stands before this one.
     """
-    is_told = root is None or root.kind in (DATA, SERVING)
-    first = "" if root is None or is_told else f"{root.text}; hence "
+    first = "" if root is None else f"{root.text}; hence "
+    if root is not None and root.kind in (DATA, SERVING):
+        first = f"from {root.name} follows: "
     return f"{first}{asked.text}{';' if ';' in asked.text else ','} {lasted}"
 
 

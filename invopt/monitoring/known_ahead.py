@@ -19,13 +19,14 @@ from invopt.forecasts import ForecastArrays
 from invopt.monitoring.causes import EVENTS
 from invopt.monitoring.changes import performance_signals
 from invopt.monitoring.performance import performance_records
-from invopt.monitoring.signals import DRIFT, PERFORMANCE, SUPPLY, Signal
+from invopt.monitoring.signals import DATA, DRIFT, PERFORMANCE, SUPPLY, Signal
 from invopt.monitoring.subject import IN_SAMPLE, Subject
 from invopt.panel import Channel, Flag, Panel
 from invopt.types import BoolArray
 
 _LOOKED = 2  # monitoring periods that a change is looked for in
 _JUDGED_AGAIN = 3  # cutoffs whose outcomes, costs included, reach into them
+_FAULTY_AGAIN = 5  # the same for series with a fault, of which costs come later
 _YOUNG = 4  # monitoring periods after which an opened place is like the others
 _USUAL = 12  # monitoring periods that the usual share of promotions is read from
 _MORE = 0.1  # share of product-days on promotion, above the usual, that is told
@@ -92,7 +93,7 @@ def explained(
     kinds = (PERFORMANCE, SUPPLY, DRIFT)
     if not known or not any(s.fires and s.kind in kinds for s in signals):
         return list(signals)
-    again = _judged_again(known, subject, panel, records, config)
+    again = {s.name for s in _judged_again(known, subject, panel, records, config)}
     why = "; ".join(k.text for k in known)
     found = [
         _calmed(s, why)
@@ -103,6 +104,42 @@ def explained(
     left = any(s.fires and s.kind in kinds and s.name != "drift" for s in found)
     # Columns hold the plan's days too; where forecasts and sales agree, they tell nothing more.
     return [_calmed(s, why) if s.name == "drift" and s.fires and not left else s for s in found]
+
+
+def without_faulty(
+    signals: Sequence[Signal],
+    subject: Subject,
+    panel: Panel,
+    records: pd.DataFrame,
+    config: MonitoringConfig,
+) -> tuple[list[Signal], dict[str, str]]:
+    """Return the signals, and those that fire only by series of which a fault is known.
+
+    The latest periods are judged again without these series, as without days that plans explain.
+    What still fires is returned with the numbers of the other series; what does not follows from
+    the fault, whose name stands beside its own.
+
+    Args:
+        signals: Of the last monitoring period; faults name their series.
+        subject: The champion.
+        panel: Series that were judged.
+        records: Their history, the last period included.
+        config: Limits.
+    """
+    kinds = (PERFORMANCE, SUPPLY, DRIFT)
+    judged = [s for s in signals if s.fires and s.kind in kinds and not s.estimated]
+    faults = [s for s in signals if s.fires and s.kind == DATA and s.series]
+    if not judged or not faults:
+        return list(signals), {}
+    ids, width = panel.unique_ids.astype(str), _FAULTY_AGAIN * config.period
+    hidden = np.zeros((panel.num_series, min(width, panel.num_periods)), bool)
+    for fault in faults:
+        hidden[np.isin(ids, fault.series)] = True
+    known = [Known(faults[0].text, hidden)]
+    again = _judged_again(known, subject, panel, records, config, _FAULTY_AGAIN)
+    left = {s.name: s for s in again}
+    follow = {s.name: faults[0].name for s in judged if s.name not in left and s.name != "drift"}
+    return [left.get(s.name, s) for s in signals], follow
 
 
 def _calmed(signal: Signal, why: str) -> Signal:
@@ -128,8 +165,9 @@ def _judged_again(
     panel: Panel,
     records: pd.DataFrame,
     config: MonitoringConfig,
-) -> set[str]:
-    """Return what still fires without the days that plans explain.
+    num: int = _JUDGED_AGAIN,
+) -> list[Signal]:
+    """Return what still fires without what is hidden: days that plans explain, faulty series.
 
     Of fewer days a mean is less sure, by the root of their share: the limit is that much wider.
     """
@@ -137,20 +175,20 @@ def _judged_again(
     for each in known:
         flags[:, -each.hidden.shape[1] :][each.hidden] |= np.uint8(Flag.CLOSED | Flag.FAULTY)
     blind = replace(panel, flags=flags)
-    cutoffs = sorted(records["cutoff"].unique())[-_JUDGED_AGAIN:]
+    cutoffs = sorted(records["cutoff"].unique())[-num:]
     forecasts = _AsMade(subject.forecasts, panel)
     fresh = performance_records(forecasts, blind, cutoffs, subject.scoring)
     fresh[IN_SAMPLE] = False
     rest = pd.concat([records[~records["cutoff"].isin(cutoffs)], fresh], ignore_index=True)
     yearly = not any(each.moved for each in known)
     left = _shares_left(records, fresh)
-    return {
-        s.name
+    return [
+        s
         for s in performance_signals(rest, config, yearly=yearly)
         if s.fires
         and (left[s.name.partition(" at ")[2]] > _MOST
              or s.strength * np.sqrt(left[s.name.partition(" at ")[2]]) >= 1)
-    }  # fmt: skip
+    ]  # fmt: skip
 
 
 def _shares_left(records: pd.DataFrame, fresh: pd.DataFrame) -> dict[str, float]:

@@ -22,7 +22,10 @@ from invopt.feeds import (
     standing_still,
 )
 from invopt.monitoring.late import none_came
+from invopt.monitoring.lines_twice import lines_twice
 from invopt.monitoring.lost_lines import lost_lines
+from invopt.monitoring.price_unit import price_signals
+from invopt.monitoring.product_units import unit_changes, unit_signal, without_series
 from invopt.monitoring.signals import DATA, LATE_FILE, Signal
 from invopt.monitoring.unit_changed import unit_changed
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
@@ -59,13 +62,31 @@ def data_signals(
             _fault("column_gone", len(gone), 0, f"columns the model knows are gone: {_list(gone)}")
         )
     if panel.num_periods > config.period and not none_came(panel, config.period):
-        changed = unit_changed(panel, config.period)
-        scaled = {name for signal in changed for name in signal.places}
+        changed, scaled = _other_units(panel, config.period)
         silent_places, feeds = _feeds(panel, config.period, scaled)
         signals += [*changed, *feeds, *_gaps(panel, config.period, silent_places)]
         signals += lost_lines(panel, config.period)
+        # Days that came twice as a whole explain the even numbers beside them.
+        whole = {name for s in feeds if s.name == DOUBLED for name in s.places} | scaled
+        twice = lines_twice(panel, config.period)
+        signals += [s for s in twice if not whole.issuperset(s.places)]
+        signals += price_signals(panel, config.period)
         signals += _broken_channels(panel, config.period, set(features), set(silent))
     return signals
+
+
+def _other_units(panel: Panel, period: int) -> tuple[list[Signal], set[str]]:
+    """Return where numbers are of another unit, each told once, and the locations of which all are.
+
+    A product is left out where its location is told as a whole.
+    """
+    changes = unit_changes(panel, period)
+    changed = unit_changed(without_series(panel, changes), period)
+    places = {name for signal in changed for name in signal.places}
+    rest = [c for c in changes if c.level != "location" or c.name not in places]
+    signal = unit_signal(panel, period, rest)
+    places |= {c.name for c in rest if c.level == "location"}
+    return [*changed, *([] if signal is None else [signal])], places
 
 
 def _ingest_signals(quality: Mapping[str, Any], panel: Panel) -> list[Signal]:

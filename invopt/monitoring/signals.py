@@ -39,6 +39,7 @@ class Signal:
         estimated: True when actuals are not in and this is what the forecast implies.
         spoils: True when nothing may be trained on such data, though nobody is woken.
         places: Locations a fault of the data is about.
+        series: Series it is about, where it is not all of the places'.
         part_of: Name of the signal that explains this one, "" where it stands for itself.
         explained: What was planned and explains it, "" where nothing does; then it does not fire.
         since: First day of what was found, YYYY-MM-DD: of a fault that is seen day by day, or of
@@ -59,6 +60,7 @@ class Signal:
     spoils: bool = False
     explained: str = ""
     places: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
     part_of: str = ""
     since: str = ""
 
@@ -90,6 +92,7 @@ class Signal:
         plain = {k: v for k, v in content.items() if k != "cause"}
         plain["name"] = present_name(plain["name"])
         plain["places"] = tuple(plain.get("places", ()))
+        plain["series"] = tuple(plain.get("series", ()))
         return cls(**(plain | {n: float("nan") if plain[n] is None else plain[n] for n in numbers}))
 
 

@@ -73,6 +73,7 @@ def _page(content: dict[str, Any], model: str, by_hand: ByHand) -> str:
         content=content,
         governor=content["governor"],
         firing=[s for s in signals if s["fires"]],
+        faulty=any(s["fires"] and s["kind"] == DATA and s.get("spoils") for s in signals),
         quiet=[s for s in signals if not s["fires"]],
         runbooks={s["name"]: runbook(s["name"]) for s in signals},
         acknowledged=_acknowledged(content.get("acknowledged", [])),
@@ -210,7 +211,7 @@ def next_steps(content: Mapping[str, Any], command: str, console: str) -> list[d
                       "command": console.replace(
                           "{}", f"acknowledge {content['run']} --who NAME")})  # fmt: skip
     held = [b["name"] for b in content["governor"]["brakes"] if b["blocks"]]
-    if held:
+    if held and "data" not in held:  # what is learned from a fault has to be unlearned
         text = f"Retraining is blocked by {', '.join(held)}; to train anyway"
         steps.append({"text": text, "command": command})
     text = (

@@ -326,3 +326,11 @@ def test_the_page_says_what_overrides_were_worth_and_for_whom(tmp_path):
                  ">-63<"):  # fmt: skip
         assert text in page
     assert "What overrides were worth" not in write(tmp_path, make_content())[0]
+
+
+def test_no_training_is_offered_while_the_data_have_a_fault(tmp_path):
+    fault = replace(signal("product_unit_changed", DATA), spoils=True)
+    brake = {"name": "data", "rule": "r", "value": "v", "limit": "none", "blocks": True}
+    page, _ = write(tmp_path, make_content("alert", [fault], [brake]))
+    assert "to train anyway" not in page
+    assert "These figures count what was sent, the fault included." in page

@@ -45,8 +45,8 @@ def test_one_category_that_rises_in_all_stores_is_named_with_its_share():
 def test_one_product_is_named_before_its_category_and_far_too_much_is_asked_about():
     panel = assortment()
     number = rows(panel, "product", "p05")
-    assert "; product p05 (+" in first(gather(grown(panel, number, 4.0)))
-    text = first(gather(grown(panel, number, 12.0)))
+    assert "; product p05 (+" in first(gather(grown(panel, number, 4.3)))
+    text = first(gather(grown(panel, number, 12.3)))
     assert "times its forecast: a bulk order, or another unit of measure?)" in text
     assert "category" not in text
 
@@ -60,7 +60,7 @@ def test_what_all_products_do_is_nobodys_in_particular():
 def test_a_store_is_narrowed_among_its_own_series():
     panel = assortment()
     one = np.intersect1d(rows(panel, "location", "s1"), rows(panel, "category", "c2"))
-    found = gather(grown(panel, one, 6.0))
+    found = gather(grown(panel, one, 6.3))
     assert found.findings[0].name == "demand_shift at s1"
     assert "; category c2 (" in first(found) or "; product p" in first(found)
 

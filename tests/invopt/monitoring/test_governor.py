@@ -139,7 +139,8 @@ def test_what_asks_for_a_retraining_is_told_after_what_it_follows_from():
 def test_a_fault_is_told_in_one_sentence_though_what_asks_follows_from_it():
     fault = replace(signal("unit_changed", DATA, pages=True), spoils=True)
     reasons = act(fault, urgent(part_of="unit_changed"), memory=Memory()).reasons
-    assert reasons[:2] == ["unit_changed fires", "demand_shift fires, far beyond its limit"]
+    follows = "from unit_changed follows: demand_shift fires, far beyond its limit"
+    assert reasons[:2] == ["unit_changed fires", follows]
 
 
 def test_a_fault_that_was_paged_stands_before_a_check_that_only_failed():
