@@ -9,7 +9,7 @@ import pandas as pd
 
 from invopt.sources.facts import date_sql
 from invopt.sources.placing import Placing
-from invopt.sources.sales_file import SalesFile
+from invopt.sources.sales_facts import SalesFile
 from invopt.sql import quote
 
 SOURCE = "closed_weekdays"

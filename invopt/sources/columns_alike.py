@@ -20,7 +20,7 @@ from invopt.sources.facts import (
     num_combined,
 )
 from invopt.sources.quantity_columns import sounds_of_money
-from invopt.sources.sales_file import is_of_something_else
+from invopt.sources.sales_facts import is_of_something_else
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import all_by_word, by_word, is_of_calendar, plain
 from invopt.sources.words import Keys

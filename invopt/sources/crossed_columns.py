@@ -23,7 +23,7 @@ from invopt.sources.measures import sold_among
 from invopt.sources.measures_by_place import may_be_place
 from invopt.sources.period_names import is_period_name
 from invopt.sources.product_columns import VALUE, may_be_sales
-from invopt.sources.sales_file import is_of_something_else
+from invopt.sources.sales_facts import is_of_something_else
 from invopt.sources.twins import is_total
 from invopt.sources.vocabulary import MONEY, by_word, has_label, plain
 from invopt.sources.words import Keys, SpokenNames, shortened

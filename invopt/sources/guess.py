@@ -52,7 +52,10 @@ from invopt.sources.product_columns import stack_products
 from invopt.sources.repeated_items import stack_items
 from invopt.sources.returned_files import net_returns
 from invopt.sources.sales_columns import BesideColumns, SalesColumns
-from invopt.sources.sales_file import SalesFile, find_sales, name_one_product, num_keys, told_region
+from invopt.sources.sales_facts import SalesFile, num_keys
+from invopt.sources.sales_file import find_sales
+from invopt.sources.sales_keys import told_region
+from invopt.sources.single_series import name_one_product
 from invopt.sources.size_columns import stack_sizes
 from invopt.sources.sums_among import sums_of_others
 from invopt.sources.sums_of_groups import sums_of_groups

@@ -10,7 +10,8 @@ from invopt.sources.days import (
 )
 from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts
 from invopt.sources.quantity_columns import sounds_of_money
-from invopt.sources.sales_file import DESCRIPTIONS, KINDS_OF_PRODUCTS, SalesFile
+from invopt.sources.sales_facts import SalesFile
+from invopt.sources.sales_file import DESCRIPTIONS, KINDS_OF_PRODUCTS
 from invopt.sources.vocabulary import all_by_word, by_word, plain
 from invopt.sources.words import (
     SpokenNames,

@@ -11,7 +11,8 @@ from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, date_sql, dates_in
 from invopt.sources.formats import date_sql_of
-from invopt.sources.sales_file import SalesFile, find_sales
+from invopt.sources.sales_facts import SalesFile
+from invopt.sources.sales_file import find_sales
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys, SpokenNames, ends_week
 from invopt.sql import literal, quote

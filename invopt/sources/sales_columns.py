@@ -20,7 +20,7 @@ from invopt.sources.facts import (
 )
 from invopt.sources.placing import Placer, Placing
 from invopt.sources.quantity_columns import sounds_of_money
-from invopt.sources.sales_file import SalesFile
+from invopt.sources.sales_facts import SalesFile
 from invopt.sources.vocabulary import by_word, is_of_calendar, is_of_holidays, plain
 from invopt.sources.words import (
     STOCK_ROLES,

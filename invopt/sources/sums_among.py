@@ -2,7 +2,7 @@
 
 from invopt.sources.duck import Reader
 from invopt.sources.facts import date_sql
-from invopt.sources.sales_file import SalesFile
+from invopt.sources.sales_facts import SalesFile
 from invopt.sql import quote
 
 _NEAR = 0.001  # by which a sum may differ: it is written with fewer figures

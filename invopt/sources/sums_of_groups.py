@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.sources.duck import Reader
-from invopt.sources.sales_file import SalesFile
+from invopt.sources.sales_facts import SalesFile
 from invopt.sql import quote
 
 _MOST_ROWS, _MOST_PARTS = 5_000, 400
