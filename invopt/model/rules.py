@@ -36,7 +36,8 @@ class Rule:
         kind: naive (the same period of the last season), average, smoothing (exponential),
             calendar (average times factors of the calendar), slow (Teunter, Syntetos and Babai,
             2011: the chance of a sale and its size apart), textbook (average, normal errors),
-            empirical (average, quantiles of past sums), trees (see invopt.model.trees).
+            empirical (average, quantiles of past sums, no narrower than those of independent
+            periods), trees (see invopt.model.trees).
         window: Periods that an average or a law of past sums is over.
         alpha: Share of the newest period in smoothing.
         season: Periods of the season that naive repeats.
@@ -213,17 +214,32 @@ class RuleNetwork(nn.Module):
         return cast(Tensor, getattr(self, name))[bins]
 
     def _empirical(self, y: Tensor, seen: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Return quantiles of one period and of sums over 1..H, from the window's own past."""
+        """Return quantiles of one period and of sums over 1..H, from the window's own past.
+
+        A window of 27 periods holds two sums of 13, whatever number of them overlap: their range
+        says little of the next one. So sums spread at least as those of independent periods do
+        whose mean is known from the window alone: of variance h s² (1 + h / n) over h periods,
+        with the variance s² of the n periods seen.
+        """
         point = cast(Point, self.point)
         window = min(point.rule.window, y.shape[1])
         started = (torch.cumsum(seen, 1) > 0).float()[:, -window:]
         filled = torch.where(seen > 0, y, level[:, None].expand_as(y))[:, -window:]
         sums = torch.cumsum(torch.cat([torch.zeros_like(filled[:, :1]), filled], 1), 1)
         horizon, found = point.horizon, []
+        number = started.sum(1, keepdim=True).clamp(min=1)
+        mean = (filled * started).sum(1, keepdim=True) / number
+        squares = ((filled - mean) ** 2 * started).sum(1, keepdim=True)
+        variance = squares / (number - 1).clamp(min=1)
+        normal = torch.tensor(ndtri(np.asarray(self.level_quantiles)), dtype=torch.float32)[None]
         for periods in range(1, horizon + 1):
             length = min(periods, max(1, window // 2))
             past = (sums[:, length:] - sums[:, :-length]) * (periods / length)
-            found.append(_quantiles_of(past, started[:, : past.shape[1]], self.level_quantiles))
+            own = _quantiles_of(past, started[:, : past.shape[1]], self.level_quantiles)
+            deviation = torch.sqrt(periods * variance * (1 + periods / number))
+            apart = periods * mean + normal * deviation
+            wider = torch.where(normal > 0, torch.maximum(own, apart), torch.minimum(own, apart))
+            found.append(torch.where(normal == 0, own, wider))
         one = _quantiles_of(filled, started, self.quantile_levels)
         quantiles = one[:, None].repeat(1, horizon, 1)
         return quantiles, torch.stack(found, 1)

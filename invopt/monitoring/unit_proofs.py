@@ -22,10 +22,8 @@ _CHANCE = 1e-3  # that any jump tried is called a unit by chance
 _CONTINUOUS = 0.1  # of the log of factor times ratio of prices
 _NO_SALE = 6.0  # factor of prices from which on it is no clearance
 _ALIKE, _MOST = 0.7, 0.8  # distance of series' own jumps from the factor's, and share within it
-_NO_DEMAND, _CLEAN = (
-    50.0,
-    0.2,
-)  # factor that no demand reaches, and how near it must be to a clean one
+_NO_DEMAND = 50.0  # factor that no demand reaches
+_CLEAN = 0.2  # of the log of such a factor that it may be from 100 or 1,000
 _EVEN = 1e-6  # chance of counts that vary as little
 _HUNDREDS = (100.0, 1000.0)
 
