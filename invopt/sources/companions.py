@@ -102,7 +102,8 @@ class Companions(Placer):
         own = self.placing.keys_of(file)
         if not file.of_kind(DATE) or file.periods:
             return False
-        if file.num_rows == 1 and domain_of(replace(file, columns=())) == "external":
+        due = any(re.search(DUE, plain(c.name)) for c in file.of_kind(DATE))  # one order is one
+        if file.num_rows == 1 and not due and domain_of(replace(file, columns=())) == "external":
             self.placing.tell(file, "its only row says nothing that differs by day")
             return True
         if own.there or own.series is not None:
