@@ -31,6 +31,7 @@ from invopt.inventory import terms_of
 from invopt.monitoring.evidence import Evidence, Reports, gather_evidence
 from invopt.monitoring.performance import Scoring
 from invopt.monitoring.retraining_decision import PAGE, PROMOTED, RETRAIN
+from invopt.monitoring.signals import DATA, SERVING, Signal
 from invopt.monitoring.subject import Subject
 from invopt.panel import SERIES_LEVEL, Channel, Flag, Panel
 from invopt.timeline import Timeline
@@ -150,9 +151,6 @@ class _Played:
     told: list[str]
 
 
-_FAULTS = ("data", "serving")
-
-
 def _played(job: tuple[str, int]) -> _Played:
     """Return what a company and its sick twin came to."""
     name, seed = job
@@ -178,8 +176,8 @@ def _played(job: tuple[str, int]) -> _Played:
     return _Played(line, np.array([pages, false, trained, sum(named), wrong, bad]), told)
 
 
-def _is_fault(signal: object) -> bool:
-    return signal.fires and signal.kind in _FAULTS  # type: ignore[attr-defined]
+def _is_fault(signal: Signal) -> bool:
+    return signal.fires and signal.kind in (DATA, SERVING)
 
 
 def _names(company: Company, found: Evidence) -> bool:
@@ -218,9 +216,8 @@ _DAYS = {"D": 7, "W": 7, "M": 30}
 
 def _subject(panel: Panel, span: int, trained: int) -> Subject:
     """Return a seasonal mean as champion."""
-    season = 7 if panel.timeline.freq == "D" else 1
-    window = None if panel.timeline.freq == "D" else 8
-    forecaster = Baseline(2 * span, season, ModelConfig(), 28 if window is None else window)
+    season, window, first = (7, 28, 55) if panel.timeline.freq == "D" else (1, 8, 9)
+    forecaster = Baseline(2 * span, season, ModelConfig(), window)
     price = panel.channels["price"].until(panel.num_periods)[:, -1].astype(np.float64)
     terms = terms_of(panel.series, price, InventoryConfig(lead_time=1, review_period=span))
     is_count = panel.is_count
@@ -230,7 +227,6 @@ def _subject(panel: Panel, span: int, trained: int) -> Subject:
         blocks = [np.log(prices[:, max(0, c - span + 1) : c + 1].mean(axis=1)) for c in cutoffs]
         return ("price",), np.stack(blocks)[:, :, None].astype(np.float32)
 
-    first = 55 if panel.timeline.freq == "D" else 9
     return Subject(forecaster, features, Scoring(span, terms, is_count), (), first, trained)
 
 

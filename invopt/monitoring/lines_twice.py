@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from invopt.feeds import even_steps, locations_of
-from invopt.monitoring.signals import DATA, Signal
+from invopt.monitoring.signals import DATA, Signal, lasting
 from invopt.panel import UNOBSERVED, Panel
 from invopt.types import FloatArray
 
@@ -127,9 +127,8 @@ def _signal(panel: Panel, period: int, names: npt.NDArray[np.str_], parts: Float
     order = np.argsort(-parts[:, -1], kind="stable")
     told = [f"{names[i]} ({parts[i, -1]:.0%} of its lines)" for i in order[:_NAMED]]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    fires = np.asarray((parts > 0).any(axis=0))
-    lasting = int(np.argmin(np.append(fires[::-1], False)))
-    since = panel.timeline.date(panel.num_periods - lasting * period)
+    told_in = lasting(np.asarray((parts > 0).any(axis=0)))
+    since = panel.timeline.date(panel.num_periods - told_in * period)
     text = (
         f"part of the lines came twice at {', '.join(told)}{more}: more quantities are even than "
         "chance makes, and these are twice the usual, as if a file had been loaded twice in part"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from invopt.feeds import locations_of
-from invopt.monitoring.signals import DATA, Signal
+from invopt.monitoring.signals import DATA, Signal, lasting
 from invopt.panel import UNOBSERVED, Flag, Panel
 from invopt.types import BoolArray, FloatArray
 
@@ -102,9 +102,8 @@ def _signal(
     shares = lines.missing[found, -1] / lines.expected[found, -1]
     whole = float(lines.missing[found, -1].sum() / lines.expected[found, -1].sum())
     usual = float(np.nanmedian(before[found]))
-    any_fires = np.asarray(fires.any(axis=0))
-    lasting = int(np.argmin(np.append(any_fires[::-1], False)))
-    since = panel.timeline.date(panel.num_periods - lasting * period)
+    told_in = lasting(np.asarray(fires.any(axis=0)))
+    since = panel.timeline.date(panel.num_periods - told_in * period)
     order = np.argsort(-shares, kind="stable")
     names = [name for i in order for name in lines.names[found[i]]]
     told = [

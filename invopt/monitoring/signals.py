@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from invopt.types import BoolArray
+
 # What a signal is about. Training can improve performance; it cannot help the others.
 PERFORMANCE, DRIFT, SUPPLY, DATA, SERVING = "performance", "drift", "supply", "data", "serving"
 SUPPLIERS = "suppliers"
@@ -129,3 +131,16 @@ def rejected(p_values: Iterable[float], rate: float) -> list[bool]:
     found = np.zeros(len(p), bool)
     found[order[:cut]] = True
     return [bool(f) for f in found]
+
+
+def lasting(fires: BoolArray) -> int:
+    """Return the monitoring periods up to the latest in which something fires without a break.
+
+    Args:
+        fires: (monitoring period,), the latest last.
+
+    Example:
+        >>> lasting(np.array([True, False, True, True]))
+        2
+    """
+    return int(np.argmin(np.append(fires[::-1], False)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from invopt.feeds import feed_record
-from invopt.monitoring.signals import DATA, Signal
+from invopt.monitoring.signals import DATA, Signal, lasting
 from invopt.panel import Panel
 from invopt.types import FloatArray
 
@@ -82,13 +82,13 @@ def _jump(name: str, sold: FloatArray, year: int) -> _Jump | None:
     most, least = float(usual.max()), float(usual.min())
     is_up = recent[-1] > most
     beyond = recent / most if is_up else least / np.where(recent > 0, recent, np.inf)
-    lasting = int(np.argmin(np.append(beyond[::-1] >= _STAYS, False)))
-    if not 0 < lasting <= _PATIENCE or beyond[-lasting:].max() < _TIMES:
+    stays = lasting(beyond >= _STAYS)
+    if not 0 < stays <= _PATIENCE or beyond[-stays:].max() < _TIMES:
         return None
-    earlier = beyond[:-lasting][beyond[:-lasting] > 0]  # a closed week is no other unit
+    earlier = beyond[:-stays][beyond[:-stays] > 0]  # a closed week is no other unit
     ratio = beyond[-1] if is_up else 1 / beyond[-1]
-    is_sudden = len(earlier) > 0 and beyond[-lasting] >= _STEP * earlier[-1]
-    return _Jump(name, float(ratio), lasting) if is_sudden else None
+    is_sudden = len(earlier) > 0 and beyond[-stays] >= _STEP * earlier[-1]
+    return _Jump(name, float(ratio), stays) if is_sudden else None
 
 
 def _signal(panel: Panel, period: int, found: list[_Jump]) -> Signal:

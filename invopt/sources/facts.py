@@ -212,6 +212,23 @@ def cells_by_form(file: FileFacts, kept: Sequence[str], form: str, label: str, v
     )
 
 
+def num_found(reader: Reader, file: FileFacts, cell: str, other: FileFacts, theirs: str) -> int:
+    """Return in how many rows of a file a cell is one that another file has.
+
+    Args:
+        reader: Holds both.
+        file: Whose rows are counted.
+        cell: SQL over its columns.
+        other: The other file.
+        theirs: SQL over its columns.
+    """
+    sql = (
+        f"SELECT count(*) AS n FROM {quote(file.name)} WHERE {cell} IN "
+        f"(SELECT {theirs} FROM {quote(other.name)})"
+    )
+    return int(reader.fetch(sql, other.name)["n"][0].as_py())
+
+
 def given_text(column: str) -> str:
     """Return the SQL of a column's text without blanks around it, NULL where nothing is left."""
     return f"nullif(trim({quote(column)}::VARCHAR), '')"

@@ -216,13 +216,11 @@ def _sales_table(
     """
     if sales.file.period_days is not None:
         dates, table = _worded(sales.file, made)
-        _refuse_years(dates, sales.file.periods[0])
-        frequency = usual_frequency(dates)
+        frequency = _no_years(dates, sales.file.periods[0])
         notes += measure_notes(sales.file)
     elif sales.file.periods:
         dates, table = _wide(reader, places.files, sales.file)
-        _refuse_years(dates, sales.file.periods[0])
-        frequency = usual_frequency(dates)
+        frequency = _no_years(dates, sales.file.periods[0])
     else:
         assert sales.date is not None
         dates = dates_in(reader, sales.file, sales.date)
@@ -307,8 +305,8 @@ def _are_of_weeks(dates: pd.DatetimeIndex) -> bool:
     return len(steps) > 2 and bool((steps % 7 == 0).all()) and bool((dates.day != 1).any())
 
 
-def _refuse_years(dates: pd.DatetimeIndex, name: str) -> None:
-    """Refuse sales of whole years: a quarter would be read as what a year sold.
+def _no_years(dates: pd.DatetimeIndex, name: str) -> str:
+    """Return the usual frequency, not of whole years: a quarter would be read as one.
 
     Raises:
         InvalidInputError: If all dates lie about a year apart.
@@ -321,6 +319,7 @@ def _refuse_years(dates: pd.DatetimeIndex, name: str) -> None:
             f"{days[-1]:%Y-%m-%d}): sales of whole years are too coarse to order by. Export them "
             "by month, week or day."
         )
+    return usual_frequency(dates)
 
 
 def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts, notes: list[str]) -> str:
@@ -335,8 +334,7 @@ def _frequency(dates: pd.DatetimeIndex, date: ColumnFacts, notes: list[str]) -> 
         )
     if date.format in (*WEEKS, *YEAR_WEEKS):
         return "W-MON"
-    _refuse_years(dates, date.name)
-    found = usual_frequency(dates)
+    found = _no_years(dates, date.name)
     if found == "MS" and _are_of_weeks(dates):
         notes.append(
             f"{date.name} has periods of four and five weeks (as of a 4-4-5 calendar): each is "

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, given_text, num_combined
+from invopt.sources.facts import DATE, NUMBER, TEXT, FileFacts, given_text, num_combined, num_found
 from invopt.sources.placing import UNIQUE
 from invopt.sources.vocabulary import by_word, plain
 from invopt.sources.words import Keys, SpokenNames
@@ -52,15 +52,14 @@ def _parts(reader: Reader, files: list[FileFacts], sales: FileFacts) -> Iterator
     """Yield the columns that name a product together in sales, as a list of goods tells them."""
     if Keys.of(sales).product is not None:
         return
+    texts = [c.name for c in sales.of_kind(TEXT) if c.num_distinct > 1 and _may_be_part(c.name)]
     for file in files:
         if file is sales or file.periods or not _is_of_goods(file):
             continue
-        both = {c.name.lower() for c in file.columns}
-        shared = [c.name for c in sales.columns if c.name.lower() in both and c.num_distinct > 1]
-        texts = {c.name for c in sales.of_kind(TEXT)}
         if Keys.of(file).product is not None:
             continue
-        names = [n for n in shared if n in texts and _may_be_part(n)]
+        both = {c.name.lower() for c in file.columns}
+        names = [name for name in texts if name.lower() in both]
         tries = ([*c] for size in range(2, _MOST + 1) for c in combinations(names, size))
         yield from (parts for parts in tries if _tell_apart(reader, file, sales, parts))
 
@@ -90,12 +89,8 @@ def _tell_apart(reader: Reader, file: FileFacts, sales: FileFacts, parts: list[s
         rest = [name for name in own if name != part]
         if num_combined(reader, file, map(quote, [*rest, *beside])) >= UNIQUE * file.num_rows:
             return False
-    [count] = reader.fetch(
-        f"SELECT count(*) AS n FROM {quote(sales.name)} WHERE {_together(parts)} IN "
-        f"(SELECT {_together(own)} FROM {quote(file.name)})",
-        sales.name,
-    ).to_pylist()
-    return bool(count["n"] >= _KNOWN * sales.num_rows)
+    known = num_found(reader, sales, _together(parts), file, _together(own))
+    return known >= _KNOWN * sales.num_rows
 
 
 def _together(columns: list[str]) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from invopt.sources.by_place import PLACE, UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import DATE, ColumnFacts, FileFacts, num_distinct
+from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, num_distinct
 from invopt.sources.held_stock import stock_of
 from invopt.sources.placing import UNIQUE
 from invopt.sources.vocabulary import DOCUMENTS, by_word, has_label, plain
-from invopt.sources.words import NO_PRODUCT, Keys, SpokenNames
+from invopt.sources.words import NO_PRODUCT, Keys, SpokenNames, column_called
 from invopt.sql import quote
 
 KEY = "sku"
@@ -49,16 +49,15 @@ def complete_series(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> N
             beside = [f for f in lists if _tells_apart(reader, file, f, keys, column)]
             if not beside:
                 continue
-            if re.search(_VARIANTS, plain(column.name)):
+            if _is_variant(column):
                 _join_to_product(reader, found, file, keys.product, column.name)
+                role = f"a part of the product ({keys.product} and {column.name})"
             elif keys.location is None and any(_holds_stock(reader, f) for f in beside):
                 _call_place(reader, found, column.name)
+                role = "the place"
             else:
                 continue
             said = ", ".join(f.path for f in beside)
-            role = f"a part of the product ({keys.product} and {column.name})" if re.search(
-                _VARIANTS, plain(column.name)
-            ) else "the place"  # fmt: skip
             found.notes.append(
                 f"{said} has a row for each {keys.product} and {column.name}, so that "
                 f"{column.name} is read as {role}: --product or --location names other columns"
@@ -68,7 +67,7 @@ def complete_series(reader: Reader, found: UnitedFiles, asked: SpokenNames) -> N
 
 def _are_lines(file: FileFacts, keys: Keys) -> bool:
     """Return whether a file may hold sales: a date and a quantity beside its product."""
-    names = [c.name for c in file.columns if c.kind == "number" and c.name not in keys.there]
+    names = [c.name for c in file.columns if c.kind == NUMBER and c.name not in keys.there]
     return bool(file.of_kind(DATE)) and not file.periods and by_word(names, "y") is not None
 
 
@@ -85,22 +84,21 @@ def _candidates(file: FileFacts, keys: Keys) -> list[ColumnFacts]:
         and not re.search(_NO_PART, plain(c.name))
         and not has_label(c.name)
         and by_word([c.name], "product") is None
-        and not (c.kind == "number" and by_word([c.name], "y") is not None)
-        and (re.search(_VARIANTS, plain(c.name)) or not apart & {*plain(c.name).split("_")})
+        and not (c.kind == NUMBER and by_word([c.name], "y") is not None)
+        and (_is_variant(c) or not apart & {*plain(c.name).split("_")})
     ]
-    return sorted(left, key=lambda c: re.search(_VARIANTS, plain(c.name)) is None)
+    return sorted(left, key=lambda c: not _is_variant(c))
 
 
-def _same(file: FileFacts, name: str) -> str | None:
-    """Return the column of a file that is called as another one."""
-    return next((c.name for c in file.columns if plain(c.name) == plain(name)), None)
+def _is_variant(column: ColumnFacts) -> bool:
+    return re.search(_VARIANTS, plain(column.name)) is not None
 
 
 def _tells_apart(
     reader: Reader, sales: FileFacts, other: FileFacts, keys: Keys, column: ColumnFacts
 ) -> bool:
     """Return whether a list has its rows by the keys and this column, and knows what is sold so."""
-    own = [_same(other, name) for name in (*keys.there, column.name)]
+    own = [column_called(other, name) for name in (*keys.there, column.name)]
     place = keys.location is not None and own[1] is None
     names = [name for name in own if name is not None]
     if len(names) < len(own) - place or own[0] is None or own[-1] is None:
@@ -126,15 +124,15 @@ def _pair(names: Sequence[str]) -> str:
 
 
 def _holds_stock(reader: Reader, file: FileFacts) -> bool:
-    numbers = [c for c in file.columns if c.kind == "number" and c.name not in Keys.of(file).there]
+    numbers = [c for c in file.columns if c.kind == NUMBER and c.name not in Keys.of(file).there]
     return stock_of(reader, file, numbers) is not None
 
 
 def _call_place(reader: Reader, found: UnitedFiles, name: str) -> None:
     """Call a column the place in every file that has it."""
     for at, file in enumerate(found.files):
-        own = _same(file, name)
-        if own is None or _same(file, PLACE) is not None or file.periods:
+        own = column_called(file, name)
+        if own is None or column_called(file, PLACE) is not None or file.periods:
             continue
         sql = f"SELECT * EXCLUDE ({quote(own)}), {quote(own)} AS {PLACE} FROM {quote(file.name)}"
         found.files[at] = found.table_of(reader, f"{file.name}_by_{plain(name)}", sql, [file])
@@ -150,8 +148,8 @@ def _join_to_product(
     sold = f"SELECT DISTINCT trim({quote(product)}::VARCHAR) AS k, {_pair([product, name])} AS "
     sold += f"{KEY} FROM {quote(sales.name)}"
     for at, file in enumerate(found.files):
-        article, part = _same(file, product), _same(file, name)
-        if article is None or file.periods or _same(file, KEY) is not None:
+        article, part = column_called(file, product), column_called(file, name)
+        if article is None or file.periods or column_called(file, KEY) is not None:
             continue
         rows = quote(file.name)
         if part is not None:

@@ -3,27 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from invopt.sources.days import (
-    DAYS,
-    YEARS,
-    first_of,
-)
+from invopt.sources.days import DAYS, YEARS, first_of
 from invopt.sources.duck import Reader
-from invopt.sources.facts import (
-    NUMBER,
-    TEXT,
-    FileFacts,
-)
+from invopt.sources.facts import NUMBER, TEXT, FileFacts
 from invopt.sources.measures import measures_of
 from invopt.sources.placing import UNIQUE
 from invopt.sources.sales_facts import SalesFile
-from invopt.sources.vocabulary import (
-    by_word,
-    plain,
-)
-from invopt.sources.words import (
-    named,
-)
+from invopt.sources.vocabulary import by_word, plain
+from invopt.sources.words import named
 from invopt.sql import literal, quote
 
 _FISCAL = (

@@ -9,7 +9,7 @@ import pandas as pd
 from invopt.sources.duck import Reader
 from invopt.sources.facts import DATE, ColumnFacts, FileFacts
 from invopt.sources.vocabulary import all_by_word, by_word, plain
-from invopt.sources.words import Keys, named, number_entry
+from invopt.sources.words import Keys, column_called, named, number_entry
 from invopt.sql import quote
 
 UNIQUE = 0.99  # share of rows with a key of their own from which on keys name them
@@ -55,6 +55,7 @@ class Placing:
         self.sources: dict[str, Any] = {}
         self.behind: dict[str, list[str]] = {}
         self.names = {name for name in table.get("columns", {}) if name != "y"}
+        self._keys: dict[tuple[str, ...], Keys] = {}  # by a file's name and those of its columns
 
     def free(self, name: str, file: FileFacts) -> str:
         """Return the name of a channel, with the file's before it where another has it."""
@@ -84,7 +85,16 @@ class Placing:
             self.notes.append(f"{file.name} ({file.path}) is not mapped: {reason}")
 
     def keys_of(self, file: FileFacts) -> Keys:
-        """Return the keys of a file that the sales have too: of the same name, or by its words."""
+        """Return the keys of a file that the sales have too: of the same name, or by its words.
+
+        Every placer asks, and a column's name may take a look at its values: it is taken once.
+        """
+        asked = (file.name, *(column.name for column in file.columns))
+        if asked not in self._keys:
+            self._keys[asked] = self._found_keys(file)
+        return self._keys[asked]
+
+    def _found_keys(self, file: FileFacts) -> Keys:
         file = replace(file, columns=tuple(c for c in file.columns if c.num_distinct))
         own = Keys.of(file)
         found = {
@@ -181,9 +191,8 @@ class Placer:
 
 def _named_alike(file: FileFacts, ours: str) -> str | None:
     """Return the column of a file that is called as one of the sales is, or else nearly so."""
-    names = [c.name for c in file.columns]
-    same = (name for name in names if plain(name) == plain(ours))
-    return next(same, None) or next((n for n in names if _is_one_name(n, ours)), None)
+    nearly = (c.name for c in file.columns if _is_one_name(c.name, ours))
+    return column_called(file, ours) or next(nearly, None)
 
 
 def _is_one_name(column: str, ours: str) -> bool:

@@ -15,22 +15,10 @@ from invopt.sources.days import (
 )
 from invopt.sources.days import WEEKS as PART_WEEKS
 from invopt.sources.duck import Reader
-from invopt.sources.facts import (
-    DATE,
-    NUMBER,
-    TEXT,
-    ColumnFacts,
-    FileFacts,
-    date_of,
-)
+from invopt.sources.facts import DATE, NUMBER, TEXT, ColumnFacts, FileFacts, date_of
 from invopt.sources.placing import UNIQUE
-from invopt.sources.vocabulary import (
-    all_by_word,
-    plain,
-)
-from invopt.sources.words import (
-    SpokenNames,
-)
+from invopt.sources.vocabulary import all_by_word, plain
+from invopt.sources.words import SpokenNames
 from invopt.sql import literal, quote
 
 _DAY = r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"

@@ -3,20 +3,9 @@
 from dataclasses import dataclass
 
 from invopt.sources.duck import Reader
-from invopt.sources.facts import (
-    ColumnFacts,
-    FileFacts,
-    num_combined,
-)
-from invopt.sources.vocabulary import (
-    DOCUMENTS,
-    by_word,
-    is_ruled_out,
-    plain,
-)
-from invopt.sources.words import (
-    Keys,
-)
+from invopt.sources.facts import ColumnFacts, FileFacts, num_combined
+from invopt.sources.vocabulary import DOCUMENTS, by_word, is_ruled_out, plain
+from invopt.sources.words import Keys
 from invopt.sql import quote
 
 # Remarks, in scripts that are not Latin.

@@ -6,13 +6,7 @@ from dataclasses import replace
 
 from invopt.errors import InvalidInputError
 from invopt.sources.duck import Reader
-from invopt.sources.facts import (
-    DATE,
-    NUMBER,
-    ColumnFacts,
-    FileFacts,
-    date_sql,
-)
+from invopt.sources.facts import DATE, NUMBER, ColumnFacts, FileFacts, date_sql
 from invopt.sources.missing_sales import what_is_missing
 from invopt.sources.placing import DUE
 from invopt.sources.quantity_columns import (
@@ -32,20 +26,8 @@ from invopt.sources.sales_keys import (
     with_the_only_one,
     without_rare_product,
 )
-from invopt.sources.vocabulary import (
-    MONEY,
-    all_by_word,
-    by_word,
-    plain,
-)
-from invopt.sources.words import (
-    NO_SALES,
-    PURCHASES,
-    SALES,
-    Keys,
-    SpokenNames,
-    is_called,
-)
+from invopt.sources.vocabulary import MONEY, all_by_word, by_word, plain
+from invopt.sources.words import NO_SALES, PURCHASES, SALES, Keys, SpokenNames, is_called
 
 # Names of columns of kinds of products, the finest first.
 KINDS_OF_PRODUCTS = (

@@ -8,25 +8,17 @@ from invopt.sources.facts import (
     DATE,
     NUMBER,
     TEXT,
-    ColumnFacts,
     FileFacts,
     date_sql,
     given_text,
     num_combined,
+    num_found,
 )
 from invopt.sources.lines import Lines
 from invopt.sources.placing import UNIQUE
 from invopt.sources.sales_facts import BUYERS, FULL, SalesFile, is_of_something_else, num_keys
-from invopt.sources.vocabulary import (
-    all_by_word,
-    by_word,
-    has_label,
-    plain,
-)
-from invopt.sources.words import (
-    Keys,
-    SpokenNames,
-)
+from invopt.sources.vocabulary import all_by_word, by_word, has_label, plain
+from invopt.sources.words import Keys, SpokenNames
 from invopt.sql import quote
 
 _LEAST, _PAIR = 2, 2
@@ -56,24 +48,11 @@ def with_code_of_list(
             own = next((c for c in file.columns if c.name.lower() == code.lower()), None)
             if file is sales.file or own is None or file.of_kind(DATE):
                 continue
-            if own.num_distinct >= UNIQUE * file.num_rows and _knows(
-                reader, file, own, sales, code
-            ):
+            is_key = own.num_distinct >= UNIQUE * file.num_rows
+            known = (given_text(code), file, given_text(own.name))
+            if is_key and num_found(reader, sales.file, *known) >= UNIQUE * sales.file.num_rows:
                 return replace(sales, keys=replace(sales.keys, product=code))
     return sales
-
-
-def _knows(
-    reader: Reader, file: FileFacts, column: ColumnFacts, sales: SalesFile, code: str
-) -> bool:
-    """Return whether a column of another file has nearly all codes of the sales."""
-    [found] = reader.fetch(
-        f"SELECT count(*) AS n, count(*) FILTER ({given_text(code)} IN (SELECT "
-        f"{given_text(column.name)} FROM {quote(file.name)})) AS known "
-        f"FROM {quote(sales.file.name)}",
-        file.name,
-    ).to_pylist()
-    return bool(found["known"] >= UNIQUE * found["n"])
 
 
 def without_rare_product(reader: Reader, sales: SalesFile, asked: SpokenNames) -> SalesFile:

@@ -4,25 +4,14 @@ from pathlib import PurePath
 
 from invopt.sources.by_place import UnitedFiles
 from invopt.sources.duck import Reader
-from invopt.sources.facts import (
-    date_sql,
-    given_text,
-)
+from invopt.sources.facts import date_sql, given_text
 from invopt.sources.missing_sales import NAMED
 from invopt.sources.placing import UNIQUE
 from invopt.sources.sales_facts import FULL, SalesFile
 from invopt.sources.sales_file import as_sales
 from invopt.sources.sales_keys import texts_left, with_its_only_number
-from invopt.sources.vocabulary import (
-    has_label,
-)
-from invopt.sources.words import (
-    NO_SALES,
-    PURCHASES,
-    SpokenNames,
-    is_called,
-    is_told_as_sales,
-)
+from invopt.sources.vocabulary import has_label
+from invopt.sources.words import NO_SALES, PURCHASES, SpokenNames, is_called, is_told_as_sales
 from invopt.sql import literal, quote
 
 

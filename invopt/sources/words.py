@@ -250,6 +250,11 @@ def is_limit(column: str) -> bool:
     return re.search(_LIMITS, plain(column)) is not None
 
 
+def column_called(file: FileFacts, name: str) -> str | None:
+    """Return the column of a file with a name, however it is written: Product ID, product_id."""
+    return next((c.name for c in file.columns if plain(c.name) == plain(name)), None)
+
+
 def is_called(words: str, file: FileFacts) -> bool:
     """Return whether a file's or its sheet's own name, not a table's that was made, has words."""
     return re.search(words, plain(f"{file.path} {file.sheet or ''}")) is not None
