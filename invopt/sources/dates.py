@@ -20,7 +20,6 @@ _STAMP = (
     r"(?:(?:hs?|hrs?|[Uu]hr|uur)\.?)? ?"
     r"(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Za-z_/+-]+)?(?:\[[^\]]+\])?)?$"
 )
-_AT_ZERO = r"^(Z|z|UTC|GMT|[+-]00(:?00)?)$"
 # Letters of the names of months; RE2 takes ten milliseconds to compile \p{L}.
 _LETTER = f"[A-Za-zÀ-ɏЀ-ӿ{OTHER_LETTERS}]"
 _FAST = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
